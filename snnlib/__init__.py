@@ -1,0 +1,28 @@
+"""snnlib: train spiking and ordinary networks, record their features, compare their representations.
+
+The four names most users need stand here; everything else is in the rooms `spec`, `neurons`, `models`, `data`,
+`training`, `recording`, `similarity`, `store`, `charts`, `notebook`. Nothing heavy is imported until it is used, so that
+a mistyped parameter is reported before torch has loaded.
+"""
+
+import lazy_loader
+
+__version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "charts",
+        "data",
+        "experiments",
+        "models",
+        "neurons",
+        "notebook",
+        "recording",
+        "similarity",
+        "spec",
+        "store",
+        "training",
+    ],
+    submod_attrs={"neurons": ["LIF"], "models": ["build_model"], "similarity": ["cka", "compare"]},
+)
