@@ -1,0 +1,149 @@
+"""CIFAR-10 and CIFAR-100 (A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009).
+
+Looked for below DATA_ROOT, in this order: image files in `cifar10/{train,test}/<class>/`; the archive that torchvision
+reads and writes, unpacked (`cifar-10-batches-py/`) or not (`cifar-10-python.tar.gz`); torchvision's download. Archives
+are held against torchvision's checksums.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from snnlib.data import folders
+from snnlib.data.cache import Raw, Source, short_key
+from snnlib.spec import SpecError
+
+SHAPE = (3, 32, 32)
+CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
+CIFAR100 = """
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
+    castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
+    elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster
+    man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck
+    pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk
+    skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger
+    tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+"""
+CLASSES = {"cifar10": tuple(CIFAR10.split()), "cifar100": tuple(CIFAR100.split())}
+REACH_SECONDS = 8  # to find out that there is no network, name look-up included
+STALL_SECONDS = 10  # a download may take long, but not without a byte
+
+
+class MissingData(SpecError):
+    """The images are not at hand and cannot be fetched."""
+
+
+def source(name: str, root: Path, *, download: bool) -> Source:
+    """Where the images of "cifar10" or "cifar100" come from; whether an archive is there shows when it is loaded."""
+    if (root / name).is_dir():
+        return folders.source(name, root / name, CLASSES[name], SHAPE)
+    # An archive passes its checksums before it is decoded, so what was decoded from it holds without it, too.
+    key = short_key("torchvision", name, root.resolve())
+    return Source(f"{name}-{key}", lambda scratch: _load(name, root, scratch, download))
+
+
+def _torchvision(name: str) -> Any:
+    from torchvision.datasets import cifar as module  # takes a second: only when an archive is to be read
+
+    return {"cifar10": module.CIFAR10, "cifar100": module.CIFAR100}[name]
+
+
+def _utils() -> ModuleType:
+    from torchvision.datasets import utils
+
+    return utils
+
+
+def _load(name: str, root: Path, scratch: Path, download: bool) -> Raw:
+    dataset = _torchvision(name)
+    unpacked, packed = root / dataset.base_folder, root / dataset.filename
+    if unpacked.is_dir():
+        home, origin = root, unpacked
+    elif packed.is_file():
+        if not _utils().check_integrity(packed, dataset.tgz_md5):
+            raise SpecError(f"{str(packed)!r} is incomplete or damaged (its checksum differs); delete or replace it")
+        _utils().extract_archive(packed, scratch)
+        home, origin = scratch, packed
+    else:
+        _download(name, root, allowed=download)
+        home, origin = root, unpacked
+    try:
+        parts = {"train": dataset(home, train=True), "test": dataset(home, train=False)}
+    except (OSError, RuntimeError) as error:
+        raise SpecError(f"{str(origin)!r} is incomplete or damaged ({error}); delete or replace it") from error
+    classes = tuple(parts["train"].classes)
+    if classes != CLASSES[name]:
+        raise SpecError(f"{str(origin)!r} has other classes than {name}; delete or replace it")
+    splits = {
+        split: (part.data.transpose(0, 3, 1, 2), np.array(part.targets))  # (N, H, W, C) -> (N, C, H, W)
+        for split, part in parts.items()
+    }
+    return Raw(classes, splits, str(origin))
+
+
+# ---- downloading
+
+
+def _download(name: str, root: Path, *, allowed: bool) -> None:
+    """Fetch torchvision's archive into the root, whole or not at all; MissingData names every way to get the images."""
+    dataset = _torchvision(name)
+    reason, way_out = "downloading is switched off", "Allow the download"
+    if allowed:
+        try:
+            with _stall_timeout(STALL_SECONDS):
+                _reach(dataset.url)
+                root.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=root) as part:
+                    dataset(part, download=True)
+                    os.replace(Path(part, dataset.base_folder), root / dataset.base_folder)
+            return
+        except (OSError, RuntimeError, HTTPException) as error:
+            way_out = "Connect to the network"
+            reason = f"{dataset.url} cannot be fetched ({getattr(error, 'reason', None) or error})"
+    raise MissingData(
+        f"dataset = {name!r} is not at hand: {str(root)!r} has no {name}/{{train,test}}/<class>/ with image files, no "
+        f"{dataset.base_folder}/ and no {dataset.filename}, and {reason}. {way_out}, put one of the "
+        "three there, or set data_root (or the environment variable SNNLIB_DATA) to a folder that has one"
+    )
+
+
+def _reach(url: str) -> None:
+    """Raise OSError unless the address answers soon: a slow name look-up and torchvision's second try would add up."""
+    answer: list[BaseException | None] = []
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(url, timeout=REACH_SECONDS).close()
+            answer.append(None)
+        except Exception as error:
+            answer.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(REACH_SECONDS)
+    if not answer:
+        raise TimeoutError(f"no answer within {REACH_SECONDS} seconds")
+    if answer[0] is not None:
+        raise OSError(getattr(answer[0], "reason", answer[0])) from answer[0]
+
+
+@contextmanager
+def _stall_timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

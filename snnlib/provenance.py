@@ -1,0 +1,106 @@
+"""Where a result comes from: versions, hardware, commit, and a fingerprint of the code that bears on it."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+PACKAGES = ("torch", "torchvision", "snntorch", "numpy", "lightning-fabric", "xarray", "snnlib")
+# what bears on a network, and on a result; what a spec says is in its hash already
+TRAINING_ROOMS = ("neurons.py", "models", "data", "training.py")
+RESULT_ROOMS = (*TRAINING_ROOMS, "recording.py", "similarity.py", "experiments.py")
+
+
+def provenance(rooms: tuple[str, ...]) -> dict[str, Any]:
+    """Everything a card says of the circumstances, `rooms` being the code that bears on it. JSON types only."""
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": git_commit(),
+        "code": code_fingerprint(rooms),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "hardware": hardware(),
+    }
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that this package runs from, with "+changes" if it was edited; None outside of one."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(PACKAGE), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
+
+    try:
+        git(
+            "ls-files", "--error-unmatch", "__init__.py"
+        )  # a checkout that merely contains our site-packages is not ours
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+@functools.cache
+def code_fingerprint(rooms: tuple[str, ...]) -> str:
+    """Hash of some rooms of this package, blind to comments, docstrings and layout.
+
+    A cached result made by other code is thereby noticed; a mended comment does not disturb it.
+    """
+    digest = hashlib.sha256()
+    for room in rooms:
+        path = PACKAGE / room
+        for source in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(f"{source.relative_to(PACKAGE)}\0{_meaning(source.read_text())}\0".encode())
+    return digest.hexdigest()[:12]
+
+
+def _meaning(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
+            del body[0]  # a docstring
+    return ast.dump(tree)
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, threads and accelerators, as far as torch and the system tell."""
+    import torch
+
+    accelerators = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "accelerators": accelerators,
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,280 @@
+r"""Train one network: SGD with momentum (no Nesterov), linear warm-up, cosine annealing to zero.
+
+With :math:`S` steps in all, :math:`W` of them warm-up, and base rate :math:`\eta`, step :math:`i` uses
+
+.. math:: \eta_i = \eta\,\min\Bigl(1, \frac{i + 1}{W}\Bigr) \quad (i < W), \qquad
+          \eta_i = \frac{\eta}{2}\Bigl(1 + \cos \pi \frac{i - W}{S - W}\Bigr) \quad (i \ge W).
+
+The weights of the last epoch are the result. Test accuracy is reported after every epoch and picks nothing.
+
+Everything random is a function of (seed, epoch), so a run that was killed goes on from the checkpoint of its last
+finished epoch and ends with the same weights, bit for bit, on the same machine.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.optim.lr_scheduler import LambdaLR
+from tqdm import tqdm
+
+from snnlib.data.batches import Augment, Batches
+from snnlib.data.images import ImageData, holdout
+from snnlib.models import build_model
+from snnlib.models.resnet import ResNet
+from snnlib.provenance import TRAINING_ROOMS, code_fingerprint
+from snnlib.spec import DataSpec, ModelSpec, TrainSpec
+
+EVAL_BATCH = 250
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network and what is known of its training: `model` in evaluation mode, `history` one dict an epoch."""
+
+    spec: TrainSpec
+    model: ResNet
+    history: list[dict[str, float]]
+
+
+def build(model: ModelSpec, data: DataSpec, seed: int) -> ResNet:
+    """The untrained network of a spec: initial weights are a function of `seed` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        settings = model.model_dump()
+        return build_model(settings.pop("arch"), in_channels=data.in_channels, num_classes=data.num_classes, **settings)
+
+
+def train(
+    spec: TrainSpec, data: ImageData, folder: Path, *, fabric: Fabric | None = None, progress: bool = True
+) -> Network:
+    """Train the network of `spec` on `data`, or go on with it from the checkpoint in `folder`.
+
+    Args:
+        spec: what to train and how.
+        data: the images; must be those that `spec.data` names.
+        folder: where the checkpoint of the last finished epoch is kept, `checkpoint.pt`.
+        fabric: devices and strategy; by default one device, the best there is.
+        progress: print a forecast and a progress bar on standard error.
+
+    Raises:
+        TrainingDiverged: when the loss stops being finite; names the epoch and the learning rate.
+    """
+    fabric = fabric or Fabric(accelerator="auto", devices=1, precision=spec.precision)
+    fabric.launch()
+    raw = build(spec.model, spec.data, spec.seed).to(memory_format=torch.channels_last)
+    if spec.epochs == 0:
+        return Network(spec, raw.eval(), [])
+    training, test = _batches(spec, data, fabric)
+    if progress and fabric.is_global_zero:
+        _say_forecast(spec, raw, training, test, fabric)
+    optimizer = torch.optim.SGD(raw.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay)
+    model, optimizer = fabric.setup(raw, optimizer)
+    schedule = LambdaLR(optimizer, _rate(len(training), spec))
+    state = {"model": model, "optimizer": optimizer, "schedule": schedule, "epoch": 0, "history": []}
+    checkpoint = Checkpoint(folder / "checkpoint.pt", spec, fabric)
+    checkpoint.restore(state)
+    for epoch in range(state["epoch"], spec.epochs):
+        started = time.perf_counter()
+        training.set_epoch(epoch)
+        metrics = {
+            "epoch": epoch + 1,
+            **_train_epoch(model, optimizer, schedule, training, spec, fabric, epoch, progress),
+        }
+        seconds = time.perf_counter() - started
+        for name, batches in test.items():
+            metrics |= {f"{name}_{key}": value for key, value in evaluate(model, batches, fabric).items()}
+        metrics |= {"seconds": time.perf_counter() - started, "images_per_second": metrics.pop("images") / seconds}
+        state["history"].append(metrics)
+        state["epoch"] = epoch + 1
+        checkpoint.save(state)
+    return Network(spec, raw.eval(), state["history"])
+
+
+def _batches(spec: TrainSpec, data: ImageData, fabric: Fabric) -> tuple[Batches, dict[str, Batches]]:
+    """Training batches, and those that are only looked at after every epoch."""
+    normal = {"mean": data.mean, "std": data.std}
+    training, validation = (
+        holdout(data.train, spec.validation, seed=spec.seed) if spec.validation else (data.train, None)
+    )
+    ranks = {"rank": fabric.global_rank, "world_size": fabric.world_size}
+    augment = Augment.preset(data.name, data.image_size)
+    batches = Batches(
+        training,
+        spec.batch_size,
+        shuffle_seed=spec.seed,
+        augment=augment,
+        drop_last=len(training) > spec.batch_size,
+        **normal,
+        **ranks,
+    )
+    looked_at = {"test": Batches(data.test, EVAL_BATCH, **normal)}
+    if validation is not None:
+        looked_at["validation"] = Batches(validation, EVAL_BATCH, **normal)
+    return batches, looked_at
+
+
+def _rate(steps_per_epoch: int, spec: TrainSpec):
+    """The factor on the base learning rate as a function of the step: the module's equation."""
+    total, warmup = steps_per_epoch * spec.epochs, steps_per_epoch * spec.warmup_epochs
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return min(1.0, (step + 1) / warmup)
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+    return factor
+
+
+def _train_epoch(
+    model: nn.Module,
+    optimizer: Any,
+    schedule: LambdaLR,
+    batches: Batches,
+    spec: TrainSpec,
+    fabric: Fabric,
+    epoch: int,
+    progress: bool,
+) -> dict[str, float]:
+    model.train()
+    loss_sum = torch.zeros((), device=fabric.device)
+    correct = torch.zeros((), device=fabric.device)
+    seen = 0
+    lr = schedule.get_last_lr()[0]
+    bar = tqdm(
+        total=len(batches) * spec.batch_size,
+        unit=" images",
+        desc=f"{spec.model.slug} s{spec.seed} epoch {epoch + 1}/{spec.epochs}",
+        disable=not (progress and fabric.is_global_zero),
+        mininterval=1.0,
+        leave=epoch + 1 == spec.epochs,
+        file=sys.stderr,
+    )
+    with bar:
+        for images, labels in batches:
+            images, labels = _to(images, labels, fabric.device)
+            logits = model(images)
+            loss = cross_entropy(logits.float(), labels)
+            optimizer.zero_grad()
+            fabric.backward(loss)
+            optimizer.step()
+            schedule.step()
+            loss_sum += loss.detach() * len(labels)
+            correct += (logits.argmax(1) == labels).sum()
+            seen += len(labels)
+            bar.update(len(labels) * fabric.world_size)
+    loss_sum, correct, total = (
+        fabric.all_reduce(value, reduce_op="sum") for value in (loss_sum, correct, torch.tensor(float(seen)))
+    )
+    loss = float(loss_sum / total)
+    if not math.isfinite(loss):
+        raise TrainingDiverged(
+            f"{spec.slug}: the loss became {loss} in epoch {epoch + 1} at learning rate {lr:.3g}; "
+            f"train with a smaller lr than {spec.lr:g}"
+        )
+    return {"lr": lr, "train_loss": loss, "train_accuracy": float(correct / total), "images": float(total)}
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, batches: Batches, fabric: Fabric | None = None) -> dict[str, float]:
+    """Mean cross-entropy and top-1 accuracy (0 to 1) in evaluation mode; the model's mode is restored.
+
+    Given a model that `fabric` has set up, its precision is used.
+    """
+    device = fabric.device if fabric else next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    loss, correct, total = 0.0, 0, 0
+    for images, labels in batches:
+        images, labels = _to(images, labels, device)
+        logits = model(images).float()
+        loss += float(cross_entropy(logits, labels, reduction="sum"))
+        correct += int((logits.argmax(1) == labels).sum())
+        total += len(labels)
+    model.train(was_training)
+    return {"loss": loss / total, "accuracy": correct / total}
+
+
+def _to(images: Tensor, labels: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    return images.to(device, memory_format=torch.channels_last, non_blocking=True), labels.to(device, non_blocking=True)
+
+
+class Checkpoint:
+    """The state after the last finished epoch: replaced whole, never half-written, refused if another run's."""
+
+    def __init__(self, path: Path, spec: TrainSpec, fabric: Fabric) -> None:
+        self.path, self.fabric = path, fabric
+        self.identity = {"spec": spec.canonical(), "code": code_fingerprint(TRAINING_ROOMS)}
+
+    def save(self, state: dict[str, Any]) -> None:
+        temporary = self.path.with_suffix(".tmp")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.fabric.save(temporary, {**state, "identity": self.identity})
+        if self.fabric.is_global_zero:
+            os.replace(temporary, self.path)
+        self.fabric.barrier()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Fill `state` from the file, if there is one of the same spec and code."""
+        if not self.path.exists():
+            return
+        if self._identity() != self.identity:
+            tqdm.write(f"{self.path} is of another spec or other code: training starts over", file=sys.stderr)
+            return
+        rest = self.fabric.load(
+            self.path, {key: state[key] for key in ("model", "optimizer", "schedule")}, strict=False
+        )
+        state["epoch"], state["history"] = rest["epoch"], rest["history"]
+        tqdm.write(f"going on after epoch {state['epoch']}", file=sys.stderr)
+
+    def _identity(self) -> dict[str, str] | None:
+        try:
+            return torch.load(self.path, map_location="cpu", weights_only=True)["identity"]
+        except Exception as error:  # torch raises whatever its unpickler meets in a damaged file
+            tqdm.write(f"{self.path} cannot be read ({error})", file=sys.stderr)
+            return None
+
+
+def forecast(spec: TrainSpec, model: nn.Module, training: Batches, test: dict[str, Batches], fabric: Fabric) -> float:
+    """Seconds the whole training will take, from one timed step on a scratch copy of the network."""
+    scratch = copy.deepcopy(model).to(fabric.device).train()
+    images, labels = _to(*next(iter(training)), fabric.device)
+    for _ in range(2):  # the first step pays for allocations
+        started = time.perf_counter()
+        with fabric.autocast():
+            loss = cross_entropy(scratch(images).float(), labels)
+        loss.backward()
+        loss.item()  # waits for the device
+        step = time.perf_counter() - started
+    per_image = step / len(labels)
+    looked_at = sum(len(batches.dataset) for batches in test.values()) * per_image / 3  # forward only: about a third
+    return spec.epochs * (len(training) * step + looked_at)
+
+
+def _say_forecast(
+    spec: TrainSpec, model: nn.Module, training: Batches, test: dict[str, Batches], fabric: Fabric
+) -> None:
+    seconds = forecast(spec, model, training, test, fabric)
+    unit = (
+        f"{seconds:.0f} s"
+        if seconds < 100
+        else f"{seconds / 60:.0f} min"
+        if seconds < 6000
+        else f"{seconds / 3600:.1f} h"
+    )
+    tqdm.write(f"training {spec.slug}: about {unit} on {fabric.device}", file=sys.stderr)
