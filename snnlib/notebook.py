@@ -1,0 +1,45 @@
+"""The first two cells of every notebook: parameters in, a validated run out."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from snnlib.parameters import Parameters, Run
+from snnlib.spec import SpecError
+
+MARK = "# Parameters"  # what our parameters cells, and the cells papermill injects, begin with
+
+
+def begin(namespace: Mapping[str, Any], schema: type[Parameters] = Parameters) -> Run:
+    """Validate the parameters of a notebook and resolve them.
+
+    Args:
+        namespace: the notebook's `globals()`.
+        schema: the parameters this notebook has.
+
+    Raises:
+        SpecError: an unknown name, a wrong type or an impossible value, all in one sentence. papermill only warns of a
+            name it does not know, and then runs with the default: here it stops the run.
+    """
+    known = list(schema.model_fields)
+    for name in _assigned(namespace.get("In", ())):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise SpecError(
+                f"{name} = {namespace.get(name)!r}: there is no parameter {name}; {hint}This notebook has {', '.join(known)}."
+            )
+    return Run.of(schema(**{name: namespace[name] for name in known if name in namespace}))
+
+
+def _assigned(cells: Any) -> list[str]:
+    """Names assigned in the executed parameters cells: the notebook's own and the one papermill injects."""
+    names = []
+    for cell in cells:
+        if cell.lstrip().startswith(MARK):
+            targets = [node for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Name)]
+            names += [node.id for node in targets if isinstance(node.ctx, ast.Store)]
+    return list(dict.fromkeys(names))
