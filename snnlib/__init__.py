@@ -1,8 +1,8 @@
 """snnlib: train spiking and ordinary networks, record their features, compare their representations.
 
-The four names most users need stand here; everything else is in the rooms `spec`, `neurons`, `models`, `data`,
-`training`, `recording`, `similarity`, `store`, `charts`, `notebook`. Nothing heavy is imported until it is used, so that
-a mistyped parameter is reported before torch has loaded.
+The four names most users need stand here; everything else is in the rooms, from the ground up: `spec`, `neurons`,
+`models`, `data`, `training`, `recording`, `similarity`, `experiments`, `store`, `parameters`, `tables`, `charts`,
+`notebook`. Nothing heavy is imported until it is used, so a mistyped parameter is reported before torch has loaded.
 """
 
 import lazy_loader

@@ -41,7 +41,7 @@ def triangular(z: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 def dspike(z: Tensor, gamma: float = DSPIKE_GAMMA) -> Tensor:
-    r"""Clipped-tanh surrogate :math:`\gamma\,(1 - \tanh^2 \gamma z) / (2 \tanh \gamma^2)` for :math:`|z| \le \gamma`."""
+    r"""Clipped tanh: :math:`\gamma (1 - \tanh^2 \gamma z) / (2 \tanh \gamma^2)` for :math:`|z| \le \gamma`, else 0."""
     slope = gamma / (2 * math.tanh(gamma**2)) * (1 - torch.tanh(gamma * z).square())
     return torch.where(z.abs() <= gamma, slope, 0.0)
 
@@ -108,7 +108,7 @@ class _FusedLIF(torch.autograd.Function):
 
 
 class LIF(nn.Module):
-    """A layer of leaky integrate-and-fire neurons over a whole sequence: currents in, spikes out. No state survives a call.
+    """A layer of leaky integrate-and-fire neurons: a sequence of currents in, spikes out. No state survives a call.
 
     Args:
         tau: leak, the share of the membrane potential kept from one step to the next, in [0, 1].

@@ -7,7 +7,10 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from IPython.display import Markdown
+
 from snnlib.parameters import Parameters, Run
+from snnlib.provenance import git_commit
 from snnlib.spec import SpecError
 
 MARK = "# Parameters"  # what our parameters cells, and the cells papermill injects, begin with
@@ -30,9 +33,26 @@ def begin(namespace: Mapping[str, Any], schema: type[Parameters] = Parameters) -
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise SpecError(
-                f"{name} = {namespace.get(name)!r}: there is no parameter {name}; {hint}This notebook has {', '.join(known)}."
+                f"{name} = {namespace.get(name)!r}: there is no parameter {name}; {hint}"
+                f"this notebook has {', '.join(known)}."
             )
     return Run.of(schema(**{name: namespace[name] for name in known if name in namespace}))
+
+
+def protocol(run: Run) -> Markdown:
+    """What the numbers of a page hold for: one line that every notebook shows before its first result."""
+    epochs, seeds = run.value("epochs"), run.seeds
+    commit = git_commit()
+    parts = [
+        f"preset `{run.given.preset}` ({run.preset.title})",
+        run.title,
+        f"ResNet-{run.value('depth')}, width {run.value('width'):g}, T = {run.value('T')}",
+        f"{epochs} epoch{'s' * (epochs != 1)} (the paper: 300)",
+        f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
+        f"n = {run.value('n_images')} test images",
+        f"commit `{commit[:10] + commit[40:]}`" if commit else "no commit known",
+    ]
+    return Markdown(f"**Protocol:** {' · '.join(parts)}.")
 
 
 def _assigned(cells: Any) -> list[str]:

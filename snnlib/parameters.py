@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -121,19 +122,12 @@ class Run:
         """Resolve parameters; finds the data, or what the store knows of it.
 
         Raises:
-            SpecError: unknown data set, or data that are neither at hand, nor to be downloaded, nor in any stored result.
+            SpecError: unknown data set, or data that are neither at hand nor to be downloaded, and no stored result.
         """
-        from snnlib.data.images import describe, open_images
-
         preset = PRESETS[given.preset]
         dataset = given.dataset or preset.dataset
         store = Store(data_root=given.data_root, dataset=dataset, recompute=given.recompute)
-        data = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
-        if data is None or not _stored(store, data):
-            data = open_images(
-                dataset, given.data_root, cache_dir=store.cache
-            ).spec  # finds, downloads, or says what is missing
-        return cls(given, preset, data, store)
+        return cls(given, preset, _find_data(dataset, given.data_root, store), store)
 
     def value(self, name: str) -> Any:
         """A parameter as given, else the preset's."""
@@ -143,6 +137,16 @@ class Run:
     @cached_property
     def seeds(self) -> tuple[int, ...]:
         return self.value("seeds")
+
+    @property
+    def title(self) -> str:
+        """The data set's name for people. Other images under a known name, such as a subset, are called so."""
+        from snnlib.data.images import KNOWN
+
+        known = KNOWN.get(self.data.dataset)
+        if known is None:
+            return self.data.slug
+        return known.title if known.fingerprint == self.data.fingerprint else f"{known.title} (subset or modified)"
 
     def network(
         self,
@@ -178,6 +182,23 @@ class Run:
     def rates(self, network: TrainSpec) -> xr.DataArray:
         """Firing rates by layer and step."""
         return self.store.get(RatesSpec(network=network, n_images=self.value("n_images")))
+
+    def published_networks(self) -> list[Network]:
+        """The trained networks that came with this checkout, of any data set."""
+        entries = [entry for entry in self.store.entries() if entry.layer == "published" and entry.kind == "TrainSpec"]
+        return [self.store.get(entry.spec) for entry in entries]
+
+
+def _find_data(dataset: str, data_root: Path | None, store: Store) -> DataSpec:
+    """The data at hand, else those that published results are of, else what can be downloaded."""
+    from snnlib.data.cifar import MissingData
+    from snnlib.data.images import describe, open_images
+
+    with suppress(MissingData):
+        known = describe(dataset, data_root, cache_dir=store.cache, require_data=False)
+        if _stored(store, known):
+            return known
+    return open_images(dataset, data_root, cache_dir=store.cache).spec  # or an error that says what is missing
 
 
 def _stored(store: Store, data: DataSpec) -> bool:

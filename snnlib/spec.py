@@ -161,7 +161,7 @@ class CompareSpec(Spec):
     def _one_data_set(self) -> Self:
         if self.a.data != self.b.data:
             raise ValueError(
-                f"a is trained on {self.a.data.dataset} and b on {self.b.data.dataset}; compare networks of one data set"
+                f"a is trained on {self.a.data.dataset}, b on {self.b.data.dataset}; compare networks of one data set"
             )
         return self
 
@@ -242,24 +242,40 @@ PRESETS = {
 }
 
 
+WORDS = {
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid boolean": "True or False",
+    "a valid tuple": "one or several values, such as 1 or 1,2",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+}
+
+
 def explain(error: ValidationError, subject: str) -> str:
     """All that pydantic found, as one sentence a user can act on: the name, the value, what would be right."""
-    parts = []
-    for found in error.errors(include_url=False):
-        where = ".".join(
-            str(part) for part in found["loc"] if isinstance(part, str) and part[:1].islower() or part in ("T",)
-        )
-        parts.append(_explain_one(where, found, subject))
+    parts = [_explain_one(_field(found["loc"]), found, subject) for found in error.errors(include_url=False)]
     return "; ".join(dict.fromkeys(parts)) + "."
 
 
-def _explain_one(where: str, found: Any, subject: str) -> str:
+def _field(location: tuple[str | int, ...]) -> str:
+    """Dotted name of a field, without the positions in a list and the types of a union that pydantic adds."""
+    names = (part for part in location if isinstance(part, str) and part.isidentifier())
+    return ".".join(name for name in names if name not in ("bool", "int", "float", "str"))
+
+
+def _explain_one(field: str, found: Any, subject: str) -> str:
     value = found["input"]
     if found["type"] == "extra_forbidden":
-        return f"{where} = {value!r}: {subject} has no such parameter"
+        return f"{field} = {value!r}: {subject} has no such parameter"
     if found["type"] == "missing":
-        return f"{where} is missing from {subject}"
+        return f"{field} is missing from {subject}"
     if found["type"] == "value_error":
-        return str(found["ctx"]["error"]) if not where else f"{where}: {found['ctx']['error']}"
-    wanted = found["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return f"{where} = {value!r} cannot be used: it should be {wanted}"
+        reason = str(found["ctx"]["error"])
+        return f"{field} = {reason}" if field else reason
+    wanted = found["msg"].removeprefix("Input should be ")
+    for pydantics, ours in WORDS.items():
+        wanted = wanted.replace(pydantics, ours)
+    usual = getattr(PRESETS["quick"], field, None)
+    example = "" if usual is None else f"; preset quick has {field} = {usual}"
+    return f"{field} = {value!r} cannot be used: it should be {wanted}{example}"

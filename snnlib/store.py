@@ -5,7 +5,8 @@
     CACHE/locks/, CACHE/damaged/    one lock an entry; entries whose checksum was wrong, set aside
 
 `Store.get(spec)` finds an entry in the published layer, else in the cache, else computes it and keeps it. An entry is
-written under a temporary name and renamed whole. Of two processes that ask for the same thing one works, the other waits.
+written under a temporary name and renamed whole. Of two processes that ask for the same thing one works, the other
+waits.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ class Store:
             return self._make(spec)
 
     def find(self, spec: Spec) -> Entry | None:
-        """The entry of `spec`, undamaged, in the published layer or else in the cache. Damage is named and set aside."""
+        """The entry of `spec`, undamaged, in the published layer, else in the cache. Damage is named and set aside."""
         for layer, folder in (("published", self.published / spec.name), ("cache", self.cache / "entries" / spec.name)):
             if not folder.is_dir():
                 continue
@@ -157,7 +158,7 @@ class Store:
         images = open_images(self.dataset if is_folder else data.dataset, self.data_root, cache_dir=self.cache)
         if images.fingerprint != data.fingerprint:
             raise SpecError(
-                f"dataset = {data.dataset!r} holds other images (fingerprint {images.fingerprint}) than the ones asked for "
+                f"dataset = {data.dataset!r} holds other images ({images.fingerprint}) than those asked for "
                 f"({data.fingerprint}); point data_root at the right ones"
             )
         return images
@@ -181,8 +182,8 @@ class Store:
 
         if entry.card["code"] != code_fingerprint(experiments.rooms(spec)):
             warnings.warn(
-                f"{spec.name} ({entry.layer}) was made by other code (commit {entry.card['commit']}) than the one that runs "
-                "now; recompute=True makes it anew",
+                f"{spec.name} ({entry.layer}) was made by other code (commit {entry.card['commit']}) than the one that "
+                "runs now; recompute=True makes it anew",
                 OtherCode,
                 stacklevel=3,
             )

@@ -1,17 +1,14 @@
-"""Image data sets by name, and deterministic batches of them."""
+"""Image data sets by name, and deterministic batches of them; torch is loaded by the batches only."""
 
 from __future__ import annotations
 
-from snnlib.data.batches import Augment, Batches
-from snnlib.data.images import ImageData, Split, default_cache_dir, describe, holdout, open_images
+import lazy_loader
 
-__all__ = [
-    "Augment",
-    "Batches",
-    "ImageData",
-    "Split",
-    "default_cache_dir",
-    "describe",
-    "holdout",
-    "open_images",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["batches", "cache", "cifar", "digits", "folders", "images"],
+    submod_attrs={
+        "batches": ["Augment", "Batches"],
+        "images": ["ImageData", "Split", "default_cache_dir", "describe", "holdout", "open_images"],
+    },
+)

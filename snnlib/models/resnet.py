@@ -4,9 +4,10 @@ A block computes, with shortcut :math:`S` and activation :math:`\sigma` (LIF neu
 
 .. math:: y = S(x) + \mathrm{BN}(W_2 * \sigma(\mathrm{BN}(W_1 * \sigma(x)))).
 
-The identity shortcut takes the raw input; where a stage halves the image, the shortcut takes the activated input through
-average pooling, a 1×1 convolution and batch norm. Three stages of :math:`n` blocks, 16, 32 and 64 channels times `width`:
-ResNet-20/38/56/110/164 have :math:`n` = 3/6/9/18/27. After He et al. (ECCV 2016), as in the released code of Li et al. (TMLR 2023).
+The identity shortcut takes the raw input; where a stage halves the image, the shortcut takes the activated input
+through average pooling, a 1×1 convolution and batch norm. Three stages of :math:`n` blocks, 16, 32 and 64 channels
+times `width`: ResNet-20/38/56/110/164 have :math:`n` = 3/6/9/18/27. After He et al. (ECCV 2016), as in the released
+code of Li et al. (TMLR 2023).
 
 Time is folded into the batch, time first: every layer but the neurons sees (T·B, C, H, W), so batch norm takes its
 statistics over time too. An image that is fed at every step (direct encoding) gives the same current at every step: the

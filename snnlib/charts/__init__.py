@@ -1,0 +1,28 @@
+"""The book's charts, in Altair: they take xarray, pandas and numpy, and import no torch.
+
+Every chart carries a text alternative (`description`), the names and units of its axes, tooltips, and colours that
+colour-blind readers tell apart; it takes the colour of the page, light or dark, and narrows with it.
+"""
+
+from __future__ import annotations
+
+from snnlib.charts.curves import accuracy_dots, sweep, training_curves
+from snnlib.charts.depth import depth_curve, firing_rates
+from snnlib.charts.explain import gram_pair, lif_trace, surrogate_shape
+from snnlib.charts.heatmap import heatmap, heatmaps_row
+from snnlib.charts.theme import NETWORKS, Panels
+
+__all__ = [
+    "NETWORKS",
+    "Panels",
+    "accuracy_dots",
+    "depth_curve",
+    "firing_rates",
+    "gram_pair",
+    "heatmap",
+    "heatmaps_row",
+    "lif_trace",
+    "surrogate_shape",
+    "sweep",
+    "training_curves",
+]

@@ -1,0 +1,149 @@
+"""Curves along depth: one value for every layer, layers in call order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from snnlib.charts import parts, theme
+
+LINE = {"strokeWidth": 1.8, "strokeJoin": "round", "aria": False}
+
+
+def depth_curve(
+    curves: pd.DataFrame,
+    *,
+    title: str | None = None,
+    value_title: str = "CKA (debiased)",
+    domain: tuple[float, float] = (0.0, 1.0),
+    height: int = 300,
+) -> alt.LayerChart:
+    """Draw a value for every layer along depth, one line per series (a comparison, its ceiling, its nulls).
+
+    `curves` has the columns layer, position (1, 2, … in call order), kind, stage (-1 outside the stages), value and
+    series; low and high, where they are given, become a band. The shape of a point is the kind of operation. `domain`
+    is the least range of the vertical axis: values outside widen it, so nothing is cut off. A click in the legend picks
+    out a series.
+
+    Raises ValueError for a missing column, an empty table, or a layer that a series has twice.
+    """
+    need = ["layer", "position", "kind", "stage", "value", "series"]
+    frame = parts.banded(parts.need_frame(curves, need, "depth_curve"))
+    frame = frame.assign(series=frame["series"].astype(str))
+    twice = frame[frame.duplicated(["series", "position"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise ValueError(f"depth_curve: series {first.series!r} has position {first.position} twice")
+    names = parts.unique(frame["series"])
+    layers = frame.drop_duplicates("position").sort_values("position")
+    frame = frame.assign(operation=[parts.operation(str(k)) for k in frame["kind"]])
+    start = float(layers["position"].min()) - 0.5
+    stop = float(layers["position"].max()) + 0.5
+
+    axis = parts.stage_axis(_filled(layers), "layers (call order)", first=start)
+    x = alt.X("position:Q", scale=alt.Scale(domain=[start, stop], nice=False), axis=axis)
+    y = alt.Y("value:Q", title=value_title, scale=parts.least_range(frame, domain))
+    pick = alt.selection_point(name="pick", fields=["series"], bind="legend")
+    strength = alt.condition(pick, alt.value(1), alt.value(0.12))
+    colour = theme.colour("series", names, title="comparison (click to pick out)", orient="top")
+    ops = [parts.operation(k) for k in theme.SHAPES if (frame["kind"] == k).any()]
+    ops += [k for k in parts.unique(frame["operation"]) if k not in ops]
+    shapes = [theme.SHAPES.get(_kind(op), "stroke") for op in ops]
+    shape = alt.Shape(
+        "operation:N",
+        scale=alt.Scale(domain=ops, range=shapes),
+        legend=alt.Legend(
+            title="operation (shape)", columns={"expr": f"{theme.NARROW} ? 2 : 4"}, symbolFillColor=theme.INK
+        ),
+    )
+    base = alt.Chart(parts.records(frame[["position", "value", "low", "high", "series", "operation"]]))
+    drawn: list[Any] = []
+    if frame["low"].notna().any():
+        fade = alt.condition(pick, alt.value(0.22), alt.value(0.04))
+        band = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_area(aria=False)
+        drawn.append(band.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour, opacity=fade))
+    line = base.mark_line(**LINE).encode(x=x, y=y, color=colour, strokeDash=theme.dash(colour, names), opacity=strength)
+    points = base.mark_point(filled=True, size=26, aria=False)
+    edges = [{"edge": start + first} for first, _, _ in parts.segments(_filled(layers))[1:]]
+    if edges:
+        rule = alt.Chart(alt.InlineData(values=edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
+        drawn.append(rule.encode(x=alt.X("edge:Q")))
+    drawn += [line.add_params(pick), points.encode(x=x, y=y, color=colour, shape=shape, opacity=strength)]
+
+    tips = [("layer", "layer"), ("operation", "operation")]
+    columns = [_at(frame, series, "series", "position") for series in names]
+    rows = []
+    for row in layers.itertuples():
+        texts = {f"s{i}": column.get(row.position, "no value") for i, column in enumerate(columns)}
+        operation = parts.operation(str(row.kind))
+        rows.append({"at": row.position, "layer": str(row.layer), "operation": operation, **texts})
+    drawn.append(parts.hover(rows, [*tips, *((f"s{i}", name) for i, name in enumerate(names))], wide=True))
+    means = "; ".join(f"{name} {parts.number(frame.loc[frame.series == name, 'value'].mean())}" for name in names)
+    text = f"Line chart of {value_title} for {len(layers)} layers along depth. Means over the layers: {means}."
+    return parts.wide(alt.layer(*drawn), text, title, height)
+
+
+def firing_rates(rates: xr.DataArray, *, title: str | None = None, height: int = 260) -> alt.LayerChart:
+    """Draw the firing rate of every spiking layer along depth, one line per time step.
+
+    `rates` has dims (layer, step), in spikes per neuron and step, with the coordinates layer, kind and stage as
+    far as they are known.
+    """
+    table = parts.need_array(rates, ("layer", "step"), "firing_rates")
+    steps = table.sizes["step"]
+    layers = [str(v) for v in parts.coordinate(table, "layer", "layer", "")]
+    stages = [int(v) for v in parts.coordinate(table, "stage", "layer", -1)]
+    values = np.asarray(table.values, dtype=float)
+    rows = [
+        {"position": i + 0.5, "rate": values[i, t], "step": t + 1} for i in range(len(layers)) for t in range(steps)
+    ]
+    domain = [0.0, max(float(np.nanmax(values, initial=0.0)) * 1.08, 1e-3)]
+    axis = parts.stage_axis(stages, "spiking layers (call order)")
+    x = alt.X("position:Q", scale=alt.Scale(domain=[0, len(layers)], nice=False), axis=axis)
+    y = alt.Y("rate:Q", title="firing rate (spikes per neuron and step)", scale=alt.Scale(domain=domain, nice=True))
+    names = [str(t + 1) for t in range(steps)]
+    ramp = ["#4B6FD0", "#2A93A8", "#2F9E5B", "#9A8A17", "#D1700F", "#C4452F", "#B03A78", "#7D52B8"]
+    picked = [ramp[round(t * (min(steps, len(ramp)) - 1) / max(1, steps - 1))] for t in range(steps)]
+    colour = alt.Color(
+        "step:N",
+        scale=alt.Scale(domain=list(range(1, steps + 1)), range=picked),
+        legend=alt.Legend(title="time step", columns=min(steps, 8), **theme.KEY) if steps > 1 else None,
+    )
+    base = alt.Chart(parts.records(pd.DataFrame(rows), 5))
+    lines = base.mark_line(**LINE).encode(x=x, y=y, color=colour)
+    points = base.mark_point(filled=True, size=28, aria=False).encode(x=x, y=y, color=colour)
+    edges = [{"edge": first} for first, _, _ in parts.segments(stages)[1:]]
+    rule = alt.Chart(alt.InlineData(values=edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
+    shown = [
+        {
+            "at": i + 0.5,
+            "layer": layer,
+            **{f"s{t}": parts.number(values[i, t]) for t in range(steps)},
+            "mean": parts.number(np.nanmean(values[i]) if np.isfinite(values[i]).any() else None),
+        }
+        for i, layer in enumerate(layers)
+    ]
+    tips = [("layer", "layer"), *((f"s{t}", f"step {name}") for t, name in enumerate(names)), ("mean", "mean")]
+    hover = parts.hover(shown, tips, wide=True)
+    mean = parts.number(np.nanmean(values) if np.isfinite(values).any() else None)
+    text = f"Line chart of firing rates (spikes per neuron and step): {len(layers)} layers, {steps} steps, mean {mean}."
+    return parts.wide(
+        alt.layer(*([rule.encode(x="edge:Q")] if edges else []), lines, points, hover), text, title, height
+    )
+
+
+def _at(frame: pd.DataFrame, series: str, by: str, key: str) -> dict[Any, str]:
+    of = frame[frame[by] == series]
+    return {getattr(r, key): parts.span(r.value, r.low, r.high) for r in of.itertuples()}
+
+
+def _filled(layers: pd.DataFrame) -> list[int]:
+    return [int(stage) for stage in layers["stage"]]
+
+
+def _kind(operation: str) -> str:
+    return next((kind for kind, name in theme.OPERATIONS.items() if name == operation), operation)

@@ -1,0 +1,218 @@
+r"""Features of every layer, call and time step, handed over while the network runs.
+
+A layer that sees :math:`B` images at :math:`T` steps has features :math:`x_l[t] \in \mathbb{R}^{B \times p}`. They are
+reduced on the spot, :math:`r_l = f(x_l[1], \dots, x_l[T])`, to a Gram matrix or a firing rate, and only :math:`r_l` is
+kept: one layer's features are in memory at a time, however deep the network. It also means that an activation that
+works in place cannot overwrite what the layer before it gave.
+
+Which module calls make a layer:
+
+* each call of a reused module is a layer of its own: `relu`, `relu#2`, ...;
+* a network of :math:`T > 1` steps that calls a module :math:`kT` times with one step's features each is a single-step
+  network in a loop over time: these are :math:`k` layers (one, mostly) seen at :math:`T` steps.
+
+Hooks live for one forward pass and are removed even if it fails; no autograd graph is built; the network runs in eval
+mode, and every module gets its own training mode back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from copy import copy
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from snnlib.layers import Layer, is_spiking, kind_of, layer_coords, select_layers, stage_and_block
+from snnlib.loaders import Batch, batches
+from snnlib.neurons import LIF
+from snnlib.spec import SpecError
+
+R = TypeVar("R")
+
+
+class Recorder:
+    """Runs a network and reduces the features of its layers, one layer at a time.
+
+    Args:
+        model: any torch module. Its `forward` should start from rest: the membrane potential that a neuron of another
+            library keeps from one call to the next is not reset here.
+        layers: names of modules; None for the default of `select_layers`.
+        steps: time steps T of the network. None takes `model.T`; where that is missing or 1, the number of frames if
+            the input is (T, B, C, H, W), else 1.
+
+    Raises:
+        SpecError: an unknown layer, or steps that are no positive whole number; before any forward pass.
+    """
+
+    def __init__(self, model: nn.Module, layers: Iterable[str] | None = None, steps: int | None = None) -> None:
+        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+            raise SpecError(f"steps = {steps!r} must be a whole number of at least 1, or None for the network's own T.")
+        self.model = model
+        self.names = select_layers(model, layers)
+        self.required = frozenset(() if layers is None else self.names)  # named by the user: must be called
+        declared = getattr(model, "T", None)
+        self.steps = steps or (declared if isinstance(declared, int) and declared > 1 else None)
+
+    def merged(self, other: Recorder) -> Recorder:
+        """The recorder of both selections of layers, for two recorders of one network."""
+        both = copy(self)
+        both.names = list(dict.fromkeys([*self.names, *other.names]))
+        both.required = self.required | other.required
+        return both
+
+    def __call__(self, batch: Batch, reduce: Callable[[Tensor], R]) -> dict[Layer, list[R]]:
+        """One forward pass.
+
+        Args:
+            batch: its images are sent to the device of the network's parameters.
+            reduce: (S, B, p) features of B images in p neurons at S steps -> what is to be kept of them. S is T, or 1
+                for a layer that is the same at every step. It must leave the features as they are.
+
+        Returns:
+            The layers in the order of their calls, each with its reduced features: one item, or T items of one step
+            each where the network loops over time.
+
+        Raises:
+            SpecError: an output whose shape is neither (T*B, ...), (T, B, ...) nor (B, ...), or that may be two of
+                them; a layer that was asked for by name and is never called.
+        """
+        frames = batch.images.shape[0] if batch.images.dim() == 5 and batch.images.shape[1] == batch.n else 1
+        steps = self.steps or frames  # an ordinary network sees each frame by itself
+        calls: list[tuple[str, int, R]] = []
+
+        def hook(name: str, module: nn.Module, args: Any, output: Any) -> None:
+            features = _by_step(name, module, _first_tensor(name, output), batch.n, steps)  # (S, B, p)
+            calls.append((name, len(features), reduce(features)))
+
+        hooks = {name: partial(hook, name) for name in self.names}
+        # no_grad, not inference_mode: what a stateful neuron keeps must stay usable in the user's next training step
+        with torch.no_grad(), _evaluating(self.model), _hooked(self.model, hooks):
+            self.model(batch.images.to(device_of(self.model)))
+        silent = self.required.difference(name for name, _, _ in calls)
+        if silent:
+            raise SpecError(f"layer {min(silent)!r} is never called by {type(self.model).__name__}: leave it out.")
+        return self._layers(calls, steps)
+
+    def _layers(self, calls: list[tuple[str, int, R]], steps: int) -> dict[Layer, list[R]]:
+        """Module calls -> layers, in the order of their first call."""
+        positions: dict[str, list[int]] = {}
+        for position, (name, _, _) in enumerate(calls):
+            positions.setdefault(name, []).append(position)
+        found: list[tuple[int, Layer, list[R]]] = []
+        for name, at in positions.items():
+            looped = steps > 1 and len(at) % steps == 0 and all(calls[i][1] == 1 for i in at)
+            uses = len(at) // steps if looped else len(at)  # of the module, in one turn of the loop
+            kind = kind_of(self.model.get_submodule(name))
+            for use in range(uses):
+                layer = Layer(name, use + 1, kind, *stage_and_block(name))
+                found.append((at[use], layer, [calls[i][2] for i in at[use::uses]]))
+        return {layer: values for _, layer, values in sorted(found, key=lambda item: item[0])}
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Device of the first parameter, else of the first buffer, else the CPU."""
+    tensor = next(model.parameters(), next(model.buffers(), None))
+    return torch.device("cpu") if tensor is None else tensor.device
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode, then for each module the mode it had: a frozen batch norm in a network in training stays frozen."""
+    before = {module: module.training for module in model.modules()}
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, training in before.items():
+            module.training = training
+
+
+@contextmanager
+def _hooked(model: nn.Module, hooks: dict[str, Callable[..., None]]) -> Iterator[None]:
+    with ExitStack() as stack:  # undoes what it holds, also if a later registration or the forward pass fails
+        for name, hook in hooks.items():
+            stack.callback(model.get_submodule(name).register_forward_hook(hook).remove)
+        yield
+
+
+def _first_tensor(name: str, output: Any) -> Tensor:
+    """The output itself, or the first tensor of a tuple: snnTorch's neurons give (spikes, membrane potential)."""
+    for item in output if isinstance(output, tuple | list) else [output]:
+        if isinstance(item, Tensor):
+            return item.detach()
+    raise SpecError(
+        f"layer {name!r} gave a {type(output).__name__}, not a tensor or a tuple with one: name the others in layers."
+    )
+
+
+def _by_step(name: str, module: nn.Module, output: Tensor, n: int, steps: int) -> Tensor:
+    """(T*B, ...), (T, B, ...) or, for a single step, (B, ...) -> (S, B, p) with S = T or 1."""
+    shape = tuple(output.shape)
+    time_first = shape[:2] == (steps, n)
+    if time_first and steps == n > 1 and not isinstance(module, LIF):  # LIF is known to be time first
+        raise SpecError(
+            f"layer {name!r} gave shape {shape}: with {n} images at {steps} time steps it cannot be told apart whether"
+            " time or the images come first; choose another batch size."
+        )
+    if time_first:
+        return output.reshape(steps, n, math.prod(shape[2:]))
+    if shape[:1] == (steps * n,):
+        return output.reshape(steps, n, math.prod(shape[1:]))
+    if shape[:1] == (n,):
+        return output.reshape(1, n, math.prod(shape[1:]))
+    way_out = "leave the layer out by naming the others in layers"
+    if shape and shape[0] and shape[0] % n == 0:
+        way_out = f"if the network runs {shape[0] // n} time steps, say so with steps; else {way_out}"
+    raise SpecError(
+        f"layer {name!r} gave shape {shape}, but {n} images at {steps} time step{'s' * (steps > 1)} make (T*B, ...) ="
+        f" ({steps * n}, ...), (T, B, ...) = ({steps}, {n}, ...) or (B, ...) = ({n}, ...): {way_out}."
+    )
+
+
+def firing_rates(model: nn.Module, loader: Iterable[Any], steps: int | None = None) -> xr.DataArray:
+    r"""Firing rate of every spiking layer at every step, :math:`r_l[t] = \frac{1}{Np} \sum_{i,j} s_{ij}[t]`.
+
+    Args:
+        model: a network with spiking neurons: `snnlib.LIF`, or those of snnTorch, SpikingJelly or Norse.
+        loader: batches of any size, as in `snnlib.loaders.batches`.
+        steps: as in `Recorder`.
+
+    Returns:
+        DataArray "firing_rate" over ("layer", "step"), steps counted from 1, in spikes per neuron and step, 0 to 1.
+
+    Raises:
+        SpecError: a network without spiking neurons, an empty loader.
+    """
+    neurons = [name for name in select_layers(model) if is_spiking(model.get_submodule(name))]
+    if not neurons:
+        raise SpecError(
+            f"{type(model).__name__} has no spiking neurons and so no firing rates: build it with spiking=True, or with"
+            " snnlib.LIF or the neurons of snnTorch, SpikingJelly or Norse."
+        )
+    recorder = Recorder(model, neurons, steps)
+    recorder.required = frozenset()  # a neuron that is never called has no rate, and is no error of the user's
+    sums: dict[Layer, np.ndarray] = {}
+    n_images = 0
+    for batch in batches(loader):
+        found = recorder(batch, lambda spikes: spikes.sum((1, 2), dtype=torch.float64).cpu() / spikes.shape[2])  # (S,)
+        for layer, values in found.items():
+            sums[layer] = sums.get(layer, 0.0) + torch.cat(values).numpy()
+        n_images += batch.n
+    if not n_images:
+        raise SpecError("the loader gave no images: its data set is empty, or it was used up before.")
+    n_steps = max((len(total) for total in sums.values()), default=1)
+    rates = [np.broadcast_to(total / n_images, (n_steps,)) for total in sums.values()]
+    return xr.DataArray(
+        np.reshape(rates, (len(rates), n_steps)),
+        dims=("layer", "step"),
+        coords={**layer_coords(sums), "step": np.arange(1, n_steps + 1)},
+        name="firing_rate",
+        attrs={"n_images": n_images},
+    )

@@ -1,0 +1,271 @@
+r"""Centered kernel alignment (CKA) between layers, debiased, streamed over minibatches.
+
+For :math:`n` images with features :math:`X \in \mathbb{R}^{n \times p}`, :math:`Y \in \mathbb{R}^{n \times q}`, linear
+Gram matrices :math:`K = XX^\top`, :math:`L = YY^\top`, and :math:`\tilde K, \tilde L` these with a diagonal of zeros,
+
+.. math::
+    \mathrm{HSIC}_1(K, L) = \frac{1}{n(n-3)} \left[ \operatorname{tr} \tilde K \tilde L
+        + \frac{\mathbf 1^\top \tilde K \mathbf 1 \; \mathbf 1^\top \tilde L \mathbf 1}{(n-1)(n-2)}
+        - \frac{2}{n-2} \mathbf 1^\top \tilde K \tilde L \mathbf 1 \right]
+
+is the unbiased estimator of Song et al. (JMLR 2012), and over minibatches :math:`b`, as in Nguyen, Raghu and Kornblith
+(ICLR 2021),
+
+.. math::
+    \mathrm{CKA} = \frac{\sum_b \mathrm{HSIC}_1(K_b, L_b)}
+        {\sqrt{\sum_b \mathrm{HSIC}_1(K_b, K_b) \; \sum_b \mathrm{HSIC}_1(L_b, L_b)}}.
+
+It is computed as an inner product. With the U-centered matrix of Székely and Rizzo (Annals of Statistics 2014),
+
+.. math::
+    \bar K_{ij} = \tilde K_{ij} - \frac{(\tilde K \mathbf 1)_i + (\tilde K \mathbf 1)_j}{n-2}
+        + \frac{\mathbf 1^\top \tilde K \mathbf 1}{(n-1)(n-2)} \quad (i \ne j), \qquad \bar K_{ii} = 0,
+
+:math:`\mathrm{HSIC}_1(K, L) = \frac{2}{n(n-3)} \sum_{i<j} \bar K_{ij} \bar L_{ij}`. So each layer is one Gram matrix,
+its U-centered upper triangle one vector, and all pairs of layers (and of time steps) are one matrix product.
+
+A linear kernel of features flattened over time is the sum of the kernels of the steps: one pass serves both `concat`
+and `each`. :math:`\mathrm{HSIC}_1` does not see shifts of the features, so they are centered first, for accuracy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from snnlib.layers import Layer, layer_coords
+from snnlib.loaders import Batch, check_loaders, length, paired
+from snnlib.recording import Recorder
+from snnlib.spec import SpecError
+
+Time = Literal["concat", "each"]
+Rows = dict[Layer, Tensor]  # layer -> (S, n(n-1)/2), one U-centered triangle a step, or one in all
+
+MIN_IMAGES = 4  # HSIC_1 divides by n - 3
+CHUNK = 1 << 16  # columns of the triangles that are in float64 at a time
+
+
+# -- two sets of features ----------------------------------------------------------------------------------------------
+
+
+def cka(x: Tensor | np.ndarray, y: Tensor | np.ndarray, debiased: bool = True) -> float:
+    """Linear CKA of two sets of features of the same images, in float64.
+
+    Args:
+        x: (n, p) features, one image a row.
+        y: (n, q) features of the same images in the same order.
+        debiased: HSIC_1, whose expectation is 0 for independent features, which makes CKA slightly negative at times.
+            False takes the original estimator of Kornblith et al. (ICML 2019), which nears 1 for any features as p, q
+            grow beyond n.
+
+    Returns:
+        At most 1; 1 for features that are equal up to rotation, permutation, isotropic scale and shift. nan where x or
+        y is the same for all images: it has no similarity to anything, 0/0.
+
+    Raises:
+        SpecError: not 2-dimensional, different n, n < 4 (2 if biased), or values that are not finite.
+    """
+    x, y = _features("x", x), _features("y", y)
+    n = len(x)
+    if len(y) != n:
+        raise SpecError(f"x has {n} rows and y has {len(y)}: both must hold the same images in the same order.")
+    least = MIN_IMAGES if debiased else 2
+    if n < least:
+        kind = "debiased" if debiased else "biased"
+        raise SpecError(f"x and y hold n = {n} image{'s' * (n != 1)}: {kind} CKA needs at least {least}.")
+    # the Gram matrix of centered features is doubly centered: that is all the biased estimator needs
+    kx, ky = (_triangle(gram(z)) if debiased else gram(z).flatten() for z in (x, y))
+    return (kx @ ky / torch.sqrt((kx @ kx) * (ky @ ky))).item()
+
+
+def _features(name: str, value: Tensor | np.ndarray) -> Tensor:
+    tensor = torch.as_tensor(value).detach().cpu().double()
+    if tensor.dim() != 2:
+        shape = tuple(tensor.shape)
+        raise SpecError(
+            f"{name} has shape {shape}: cka takes (n, features); flatten with {name}.reshape(len({name}), -1)."
+        )
+    if not tensor.isfinite().all():
+        raise SpecError(f"{name} holds values that are not finite (nan or inf): CKA is not defined for them.")
+    return tensor
+
+
+# -- Gram matrices -----------------------------------------------------------------------------------------------------
+
+
+def gram(features: Tensor) -> Tensor:
+    """(..., n, p) features -> (..., n, n) linear Gram matrix of the features centered over images.
+
+    In float64 for float64 features, else in float32, whatever precision an autocast around it asks for.
+    """
+    x = features.to(torch.promote_types(features.dtype, torch.float32))
+    # first to the features of image 0: those that are the same for all images become exact zeros, not rounding errors
+    x = x - x[..., :1, :]
+    x -= x.mean(-2, keepdim=True)
+    with torch.autocast(x.device.type, enabled=False):
+        return x @ x.mT
+
+
+def _triangle(k: Tensor) -> Tensor:
+    """(..., n, n) Gram matrices -> (..., n(n-1)/2) strict upper triangles of the U-centered ones, in k's precision."""
+    n = k.shape[-1]
+    exact = (k.cpu() if k.device.type == "mps" else k).double()  # MPS knows no float64
+    exact = exact - torch.diag_embed(exact.diagonal(dim1=-2, dim2=-1))
+    rows = exact.sum(-1, keepdim=True)  # (..., n, 1)
+    total = rows.sum(-2, keepdim=True)  # (..., 1, 1)
+    centered = exact - (rows + rows.mT) / (n - 2) + total / ((n - 1) * (n - 2))
+    i, j = torch.triu_indices(n, n, offset=1, device=centered.device)
+    return centered[..., i, j].to(k.dtype)
+
+
+# -- two networks ------------------------------------------------------------------------------------------------------
+
+
+def compare(
+    model_a: nn.Module,
+    model_b: nn.Module,
+    loader: Iterable[Any],
+    *,
+    loader_b: Iterable[Any] | None = None,
+    layers_a: Iterable[str] | None = None,
+    layers_b: Iterable[str] | None = None,
+    time: Time = "concat",
+    steps_a: int | None = None,
+    steps_b: int | None = None,
+    progress: bool = False,
+) -> xr.DataArray:
+    """Debiased linear CKA of every layer of one network with every layer of another, in one pass over the images.
+
+    One layer's features and one batch's triangles are in memory at a time, however many batches there are. Every batch
+    counts alike, so keep them of one size, and rather large: the estimate is noisier on small ones.
+
+    Args:
+        model_a, model_b: any torch modules; they run in eval mode and are left as they were. One network given twice
+            runs once.
+        loader: batches of (images, labels) or of images; images (B, C, H, W), or frames (T, B, C, H, W).
+        loader_b: the same images in the same order in another form (as events, attacked) for model_b.
+        layers_a, layers_b: names of the modules to compare; None for all of `snnlib.layers.select_layers`.
+        time: "concat" flattens features over time; "each" compares every step of one with every step of the other.
+        steps_a, steps_b: time steps of networks that do not say so in an attribute T, see `snnlib.recording.Recorder`.
+        progress: show a progress bar.
+
+    Returns:
+        DataArray "cka" over ("layer_a", "layer_b"), with "each" over ("layer_a", "step_a", "layer_b", "step_b") with
+        steps counted from 1, where a layer that is the same at every step (a static stem, an ordinary network) is
+        repeated along the steps of the others. Values are never clipped: slightly negative ones estimate 0. A layer
+        whose features are the same for all images (dead neurons), or are not finite, has no CKA: nan.
+
+    Raises:
+        SpecError: a layer that is unknown or never called, an unknown `time`, a batch of fewer than 4 images, no batch
+            at all, loaders that differ in length, batch sizes or labels.
+    """
+    if time not in get_args(Time):
+        raise SpecError(f'time = {time!r} is unknown: choose "concat" or "each".')
+    recorder_a, recorder_b = Recorder(model_a, layers_a, steps_a), Recorder(model_b, layers_b, steps_b)
+    loader_b = None if loader_b is loader else loader_b  # an iterator read from both sides would be torn in two
+    check_loaders(loader, loader_b, MIN_IMAGES)
+    one_pass = model_a is model_b and loader_b is None and recorder_a.steps == recorder_b.steps
+    recorder_ab = recorder_a.merged(recorder_b) if one_pass else None
+
+    sums = _Sums()
+    for batch_a, batch_b in _with_progress(paired(loader, loader_b, MIN_IMAGES), loader, progress):
+        if recorder_ab is not None:
+            both = _triangles(recorder_ab, batch_a, time)
+            rows_a = {layer: rows for layer, rows in both.items() if layer.module in recorder_a.names}
+            rows_b = {layer: rows for layer, rows in both.items() if layer.module in recorder_b.names}
+        else:
+            rows_a, rows_b = _triangles(recorder_a, batch_a, time), _triangles(recorder_b, batch_b, time)
+        sums.add(rows_a, rows_b, batch_a.n)
+    if not sums.batch_sizes:
+        raise SpecError("the loader gave no batch: its data set is empty, or it was used up before.")
+    return sums.cka(time)
+
+
+def _triangles(recorder: Recorder, batch: Batch, time: Time) -> Rows:
+    """One forward pass, the features of each layer reduced to U-centered Gram triangles on the spot."""
+
+    def reduce(features: Tensor) -> Tensor:
+        k = gram(features)  # (S, B, p) -> (S, B, B)
+        return _triangle(k.sum(0, keepdim=True) if time == "concat" else k)
+
+    found = {layer: torch.cat(parts) for layer, parts in recorder(batch, reduce).items()}
+    return {layer: rows.sum(0, keepdim=True) for layer, rows in found.items()} if time == "concat" else found
+
+
+class _Sums:
+    """HSIC_1 of all pairs of rows (a layer, or a layer at one step), summed over batches."""
+
+    def __init__(self) -> None:
+        self.batch_sizes: list[int] = []
+        self.shape: tuple[dict[Layer, int], dict[Layer, int]] = ({}, {})  # layers of a and b, and their rows
+        self.ab = self.aa = self.bb = np.zeros(())
+
+    def add(self, rows_a: Rows, rows_b: Rows, n: int) -> None:
+        shape = tuple({layer: len(rows) for layer, rows in side.items()} for side in (rows_a, rows_b))
+        if not self.batch_sizes:
+            self.shape = shape
+        for old, new in zip(self.shape, shape, strict=True):
+            changed = [layer.name for layer, _ in old.items() ^ new.items()]
+            if changed:
+                raise SpecError(
+                    f"layer {min(changed)!r} is not called alike in batch {len(self.batch_sizes) + 1} and before it:"
+                    " leave it out by naming the others in layers_a and layers_b."
+                )
+        ab, aa, bb = _inner_products(
+            [rows_a[layer] for layer in self.shape[0]], [rows_b[layer] for layer in self.shape[1]]
+        )
+        scale = 2 / (n * (n - 3))
+        self.ab, self.aa, self.bb = self.ab + scale * ab, self.aa + scale * aa, self.bb + scale * bb
+        self.batch_sizes.append(n)
+
+    def cka(self, time: Time) -> xr.DataArray:
+        with np.errstate(invalid="ignore"):
+            values = self.ab / np.sqrt(np.outer(self.aa, self.bb))  # 0/0 = nan where a layer is constant
+        most_a, most_b = (max(sizes.values()) for sizes in self.shape)
+        # a network without time of its own is the same at all steps of the other
+        steps = (most_a if most_a > 1 else most_b, most_b if most_b > 1 else most_a)
+        at_a, at_b = (_row_numbers(sizes, s) for sizes, s in zip(self.shape, steps, strict=True))  # (L, S)
+        values = values[at_a[:, :, None, None], at_b[None, None, :, :]]  # (rows, rows) -> (La, Sa, Lb, Sb)
+        dims = ["layer_a", "step_a", "layer_b", "step_b"]
+        coords: dict[str, Any] = {**layer_coords(self.shape[0], "_a"), **layer_coords(self.shape[1], "_b")}
+        attrs = {
+            "n_images": sum(self.batch_sizes),
+            "n_batches": len(self.batch_sizes),
+            "batch_size": max(self.batch_sizes),
+            "debiased": 1,
+            "time": time,
+            "measure": "linear CKA, HSIC1, minibatch",
+        }
+        if time == "concat":
+            return xr.DataArray(values[:, 0, :, 0], dims=dims[::2], coords=coords, name="cka", attrs=attrs)
+        coords |= {"step_a": np.arange(1, steps[0] + 1), "step_b": np.arange(1, steps[1] + 1)}
+        return xr.DataArray(values, dims=dims, coords=coords, name="cka", attrs=attrs)
+
+
+def _inner_products(rows_a: list[Tensor], rows_b: list[Tensor]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All inner products between the rows of a and b, and the squared norms of each, in float64."""
+    device, length = rows_a[0].device, rows_a[0].shape[1]
+    ab, aa, bb = (0.0, 0.0, 0.0)
+    for start in range(0, length, CHUNK):  # bounds the copy in float64
+        a, b = (torch.cat([r[:, start : start + CHUNK].to(device).double() for r in rows]) for rows in (rows_a, rows_b))
+        ab, aa, bb = ab + a @ b.T, aa + a.square().sum(1), bb + b.square().sum(1)
+    return ab.cpu().numpy(), aa.cpu().numpy(), bb.cpu().numpy()
+
+
+def _row_numbers(sizes: dict[Layer, int], steps: int) -> np.ndarray:
+    """(L, S) numbers of the rows, those of a layer of a single row repeated along the steps."""
+    starts = np.cumsum([0, *sizes.values()])[:-1]
+    return np.stack([start + np.arange(steps) * (size > 1) for start, size in zip(starts, sizes.values(), strict=True)])
+
+
+def _with_progress(pairs: Iterator[Any], loader: Iterable[Any], progress: bool) -> Iterable[Any]:
+    if not progress:
+        return pairs
+    from tqdm import tqdm
+
+    return tqdm(pairs, desc="CKA", unit="batch", total=length(loader))

@@ -1,0 +1,124 @@
+"""Results as tidy tables, one row an observation: what charts draw and the text quotes. Imports no torch.
+
+Intervals here are over seeds, from the lowest to the highest; with one seed there is none, and the columns are left
+out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+if TYPE_CHECKING:
+    from snnlib.training import Network
+
+
+def kind_name(spiking: bool) -> str:
+    """ "SNN" or "ANN", the names in every table and chart."""
+    return "SNN" if spiking else "ANN"
+
+
+def accuracies(networks: Iterable[Network]) -> pd.DataFrame:
+    """Test accuracy of the last epoch, a share from 0 to 1: columns network, seed, accuracy."""
+    rows = [
+        {
+            "network": kind_name(network.spec.model.spiking),
+            "seed": network.spec.seed,
+            "accuracy": network.history[-1]["test_accuracy"],
+        }
+        for network in networks
+        if network.history
+    ]
+    return pd.DataFrame(rows, columns=["network", "seed", "accuracy"])
+
+
+def histories(networks: Iterable[Network]) -> pd.DataFrame:
+    """Loss and accuracy after every epoch: columns epoch, value, metric, split, network, seed."""
+    rows = [
+        {
+            "epoch": int(epoch["epoch"]),
+            "value": epoch[f"{split}_{metric}"],
+            "metric": metric,
+            "split": split,
+            "network": kind_name(network.spec.model.spiking),
+            "seed": network.spec.seed,
+        }
+        for network in networks
+        for epoch in network.history
+        for metric in ("loss", "accuracy")
+        for split in ("train", "test")
+    ]
+    return pd.DataFrame(rows, columns=["epoch", "value", "metric", "split", "network", "seed"])
+
+
+def corresponding(cka: xr.DataArray, series: str) -> pd.DataFrame:
+    """CKA of each layer with the layer of the same name in the other network.
+
+    Args:
+        cka: (layer_a, layer_b), of two networks of one structure.
+        series: what these values are called in a chart.
+
+    Returns:
+        Columns layer, position (from 1, in call order), kind, stage, value, series.
+
+    Raises:
+        ValueError: the networks have no layer in common.
+    """
+    names_b = {name: j for j, name in enumerate(cka["layer_b"].values.tolist())}
+    pairs = [(i, names_b[name]) for i, name in enumerate(cka["layer_a"].values.tolist()) if name in names_b]
+    if not pairs:
+        raise ValueError("the two networks have no layer of the same name: there are no corresponding layers")
+    rows = [i for i, _ in pairs]
+    return pd.DataFrame(
+        {
+            "layer": cka["layer_a"].values[rows],
+            "position": np.arange(1, len(rows) + 1),
+            "kind": cka["kind_a"].values[rows],
+            "stage": cka["stage_a"].values[rows],
+            "value": [float(cka.values[i, j]) for i, j in pairs],
+            "series": series,
+        }
+    )
+
+
+def over_seeds(
+    tables: Sequence[pd.DataFrame], by: Sequence[str] = ("series", "layer", "position", "kind", "stage")
+) -> pd.DataFrame:
+    """Mean of `value` over tables of the same layout, one a pair of seeds; low and high where there are several."""
+    groups = pd.concat(tables).groupby(list(by), sort=False)["value"]
+    summary = groups.mean().reset_index()
+    if len(tables) > 1:
+        extremes = groups.agg(["min", "max"]).reset_index()
+        summary["low"], summary["high"] = extremes["min"], extremes["max"]
+    return summary
+
+
+def seed_pairs(seeds: Sequence[int]) -> list[tuple[int, int]]:
+    """Pairs of different seeds, (first, second), (second, third), ..., (last, first).
+
+    Two networks that start from the same seed start from the same weights: a similarity that they keep from there is
+    none that they learned. A single seed leaves no choice, and is paired with itself.
+    """
+    return list(zip(seeds, [*seeds[1:], seeds[0]], strict=True))
+
+
+def block_outputs(corresponding_layers: pd.DataFrame) -> pd.DataFrame:
+    """The rows of residual-block outputs, where the networks' representations stand between operations."""
+    return corresponding_layers[corresponding_layers["kind"] == "sum"]
+
+
+def percent(values: Any) -> str:
+    """Accuracies in words: "97.4 %" for one, "97.4 % (96.9–97.9 %)" for several, the mean and the range."""
+    shares = np.asarray(values, dtype=float) * 100
+    mean = f"{shares.mean():.1f} %"
+    return mean if len(shares) == 1 else f"{mean} ({shares.min():.1f}–{shares.max():.1f} %)"
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean, low and high of `value` by setting and network, ascending in the setting: what `charts.sweep` takes."""
+    groups = table.groupby(["setting", "network"], sort=False)["value"]
+    return groups.agg(value="mean", low="min", high="max").reset_index().sort_values("setting", kind="stable")

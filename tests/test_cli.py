@@ -1,0 +1,75 @@
+"""The command line as a real process: what it prints, what it keeps, how it ends."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import xarray as xr
+
+
+@pytest.fixture(scope="module")
+def snnlib(tmp_path_factory):
+    root = tmp_path_factory.mktemp("cli")
+    environment = {**os.environ, "SNNLIB_CACHE": str(root / "cache"), "SNNLIB_PUBLISHED": str(root / "published")}
+    environment |= {"COLUMNS": "200"}
+
+    def run(*arguments, status=0):
+        command = [sys.executable, "-m", "snnlib", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600, cwd=root)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout, done.stderr
+
+    run.root = root
+    return run
+
+
+SMALL = ("--epochs", 1, "--width", 0.25, "--T", 2)
+
+
+def test_train_twice_trains_once(snnlib):
+    out, err = snnlib("train", *SMALL)
+    assert "about" in err, "a forecast"
+    assert "images/s" in err, "a progress bar"
+    assert "digits-resnet20-snn-T2-w0.25-e1-s0" in out
+    again, err = snnlib("train", *SMALL)
+    assert again == out
+    assert "about" not in err
+
+
+def test_compare_writes_what_it_found(snnlib):
+    out, _ = snnlib("compare", "snn", "ann:1", *SMALL, "--n-images", 16, "--out", "cka.nc")
+    assert "n = 16" in out
+    cka = xr.load_dataarray(snnlib.root / "cka.nc")
+    assert cka.sizes == {"layer_a": 74, "layer_b": 74}
+    assert not list(snnlib.root.glob(".*.tmp"))
+
+
+def test_store_lists_checks_and_publishes(snnlib):
+    snnlib("train", *SMALL)
+    listed, _ = snnlib("store", "list")
+    assert "TrainSpec" in listed
+    name = next(word for word in listed.split() if word.startswith("digits-resnet20-snn"))
+    published, _ = snnlib("store", "publish", name)
+    assert str(snnlib.root / "published") in published
+    assert "published" in snnlib("store", "path")[0]
+    assert " are as they were written" in snnlib("store", "check")[0]
+    (snnlib.root / "published" / name / "card.json").write_text("{}")
+    assert "card.json does not have the checksum" in snnlib("store", "check", status=1)[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "--depth", "21"), "21 is not one of 20, 38, 56, 110, 164"),
+        (("train", "--T", "0"), "T = 0"),
+        (("train", "--dataset", "nosuch"), "'nosuch' is not known"),
+        (("train", "--data-root", "/no/such/folder"), "/no/such/folder"),
+        (("compare", "snn", "rnn"), "'rnn' names no network"),
+        (("store", "publish", "nothing"), "'nothing' names no entry"),
+    ],
+)
+def test_errors_are_one_sentence_and_status_2(snnlib, arguments, message):
+    _, err = snnlib(*arguments, status=2)
+    assert message in err
+    assert "Traceback" not in err

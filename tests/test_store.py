@@ -1,0 +1,220 @@
+"""The store: found, made once, shared by processes, whole or not there, damage noticed."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import warnings
+
+import pytest
+import torch
+import xarray as xr
+
+from snnlib import experiments
+from snnlib.parameters import Parameters, Run
+from snnlib.spec import CompareSpec, RatesSpec, SpecError
+from snnlib.store import DamagedEntry, OtherCode, Store, damage
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
+    return Run.of(Parameters(T=2, width=0.25, epochs=1, n_images=32))
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Names of the specs that were really computed, in order."""
+    names, original = [], experiments.compute
+
+    def compute(spec, context):
+        names.append(spec.name)
+        return original(spec, context)
+
+    monkeypatch.setattr(experiments, "compute", compute)
+    return names
+
+
+def untrained(run, seed=0, spiking=True):
+    return run.network(spiking=spiking, seed=seed, epochs=0)
+
+
+def test_made_once_then_read(run, computed):
+    spec = run.network(spiking=True)
+    first, second = run.store.get(spec), Store().get(spec)
+    assert computed == [spec.name]
+    assert first.history == second.history
+    for name, value in first.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[name], value)
+    assert not second.model.training
+
+
+def test_the_card_says_where_a_network_comes_from(run):
+    spec = run.network(spiking=True)
+    run.store.get(spec)
+    card = json.loads((run.store.find(spec).folder / "card.json").read_text())
+    assert card["spec"]["model"]["T"] == 2
+    assert card["hash"] == spec.hash
+    assert card["metrics"]["test_accuracy"] == card["history"][-1]["test_accuracy"]
+    assert card["versions"]["torch"] == torch.__version__
+    assert card["hardware"]["threads"] == torch.get_num_threads()
+    assert card["duration"] > 0
+    assert {"commit", "made", "code", "parameters"} <= card.keys()
+
+
+def test_a_comparison_brings_its_networks_and_comes_back_as_it_was(run, computed):
+    a, b = untrained(run, 0), untrained(run, 1, spiking=False)
+    spec = CompareSpec(a=a, b=b, n_images=32, batch_size=16)
+    first = run.store.get(spec)
+    assert set(computed) == {spec.name, a.name, b.name}
+    xr.testing.assert_identical(Store().get(spec), first)
+    assert first.attrs["n_images"] == 32
+    assert {"stage_a", "kind_b", "block_a"} <= set(first.coords)
+
+
+def test_shuffled_images_have_nothing_in_common(run):
+    a = untrained(run)
+    same, shuffled = (run.compare(a, a, pairing=pairing) for pairing in ("same", "shuffled"))
+    assert float(same.sel(layer_a="stem.conv", layer_b="stem.conv")) == pytest.approx(1, abs=1e-6)
+    assert abs(float(shuffled.sel(layer_a="stem.conv", layer_b="stem.conv"))) < 0.3
+
+
+def test_rates(run):
+    rates = run.store.get(RatesSpec(network=untrained(run), n_images=32))
+    assert rates.sizes == {"layer": 19, "step": 2}
+    assert bool(((rates >= 0) & (rates <= 1)).all())
+
+
+@pytest.mark.parametrize("what", ["flipped", "shorter", "missing", "card", "sums"])
+def test_damage_is_named_set_aside_and_made_again(run, computed, what):
+    spec = untrained(run)
+    expected = run.store.get(spec).model.state_dict()
+    folder = run.store.find(spec).folder
+    weights = folder / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    if what == "flipped":
+        content[-1] ^= 1
+        weights.write_bytes(content)
+    elif what == "shorter":
+        weights.write_bytes(content[:-100])
+    elif what == "missing":
+        weights.unlink()
+    elif what == "card":
+        (folder / "card.json").write_text("{}")
+    else:
+        (folder / "SHA256SUMS").write_text("nonsense")
+    named = {"card": "card.json", "sums": "SHA256SUMS"}.get(what, "weights.safetensors")
+    with pytest.warns(DamagedEntry, match=named):
+        again = Store().get(spec)
+    assert computed == [spec.name] * 2
+    for name, value in expected.items():
+        assert torch.equal(again.model.state_dict()[name], value)
+    assert list((run.store.cache / "damaged").glob(f"*/{spec.name}"))
+    assert damage(folder) is None
+
+
+def test_published_comes_first_and_is_never_written_to(run, computed, tmp_path):
+    spec = untrained(run)
+    run.store.get(spec)
+    folder = run.store.publish(spec)
+    assert folder == tmp_path / "published" / spec.name
+    other = Store(cache=tmp_path / "other")
+    other.get(spec)
+    assert computed == [spec.name]
+    assert other.find(spec).layer == "published"
+
+    (folder / "weights.safetensors").write_bytes(b"broken")
+    with pytest.warns(DamagedEntry, match="passed over"):
+        other.get(spec)
+    assert computed == [spec.name] * 2
+    assert (folder / "weights.safetensors").read_bytes() == b"broken"
+
+
+def test_publishing_what_is_not_there_is_an_error(run):
+    with pytest.raises(SpecError, match="not in the store"):
+        run.store.publish(untrained(run))
+
+
+def test_recompute_makes_anew_once(run, computed):
+    spec = untrained(run)
+    run.store.get(spec)
+    anew = Store(recompute=True)
+    anew.get(CompareSpec(a=spec, b=spec, n_images=8, batch_size=8))
+    anew.get(spec)
+    assert computed.count(spec.name) == 2
+    assert damage(run.store.find(spec).folder) is None
+
+
+def test_an_entry_made_by_other_code_is_noticed(run):
+    spec = untrained(run)
+    run.store.get(spec)
+    folder = run.store.find(spec).folder
+    card = folder / "card.json"
+    before = card.read_text()
+    card.write_text(re.sub(r'"code": "[0-9a-f]+"', '"code": "000000000000"', before))
+    sums = folder / "SHA256SUMS"
+    import hashlib
+
+    old, new = (hashlib.sha256(text.encode()).hexdigest() for text in (before, card.read_text()))
+    sums.write_text(sums.read_text().replace(old, new))
+    with pytest.warns(OtherCode, match="recompute=True"):
+        Store().get(spec)
+
+
+def test_the_same_code_is_no_cause_for_a_warning(run):
+    spec = untrained(run)
+    run.store.get(spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Store().get(spec)
+
+
+def test_nothing_is_left_half_written(run, monkeypatch):
+    spec = untrained(run)
+
+    def fails_after_the_weights(value, folder):
+        (folder / "weights.safetensors").write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(experiments, "write", fails_after_the_weights)
+    with pytest.raises(OSError, match="no space"):
+        run.store.get(spec)
+    assert run.store.find(spec) is None
+    left = [p for p in run.store.cache.rglob("*") if p.is_file() and "data" not in p.parts and p.suffix != ".lock"]
+    assert not left
+
+
+def test_other_images_than_the_spec_names_are_refused(run):
+    spec = untrained(run)
+    wrong = spec.data.model_copy(update={"fingerprint": "f" * 16})
+    with pytest.raises(SpecError, match="other images"):
+        run.store.images(wrong)
+
+
+PROCESS = """
+import sys
+from snnlib.parameters import Parameters, Run
+run = Run.of(Parameters(T=2, width=0.25, epochs=2))
+network = run.train(run.network(spiking=True))
+print("HASH", sum(p.double().sum().item() for p in network.model.parameters()))
+"""
+
+
+def test_of_two_processes_one_works_and_the_other_waits(tmp_path):
+    environment = {**os.environ, "SNNLIB_CACHE": str(tmp_path), "SNNLIB_PUBLISHED": str(tmp_path / "none")}
+    # the data first: that has its own lock and its own test
+    subprocess.run(
+        [sys.executable, "-c", "from snnlib.data.images import open_images; open_images('digits')"],
+        check=True, env=environment,
+    )  # fmt: skip
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment}
+    processes = [subprocess.Popen([sys.executable, "-c", PROCESS], **pipes) for _ in range(2)]
+    outputs = [process.communicate(timeout=600) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0], "both got the same weights"
+    assert "HASH" in outputs[0][0]
+    said = sorted(("waiting for it" in err, "about" in err) for _, err in outputs)
+    assert said == [(False, True), (True, False)], outputs
+    assert len(list((tmp_path / "entries").iterdir())) == 1
