@@ -60,9 +60,8 @@ def measurements(seconds: float) -> list[Measurement]:
     for label, alternatives in cases.items():
         for name, run in alternatives.items():
             run()  # the first call allocates
-            timer = Timer(
-                "run()", globals={"run": run}, label=label, sub_label=name, num_threads=torch.get_num_threads()
-            )
+            threads = torch.get_num_threads()
+            timer = Timer("run()", globals={"run": run}, label=label, sub_label=name, num_threads=threads)
             found.append(timer.blocked_autorange(min_run_time=seconds))
     return found
 

@@ -49,7 +49,7 @@ def git_commit() -> str | None:
 
 @functools.cache
 def code_fingerprint(rooms: tuple[str, ...]) -> str:
-    """Hash of some rooms of this package, blind to comments, docstrings and layout.
+    """Hash of some rooms of this package, blind to comments, docstrings, layout, and files that only re-export.
 
     A cached result made by other code is thereby noticed; a mended comment does not disturb it.
     """
@@ -57,21 +57,18 @@ def code_fingerprint(rooms: tuple[str, ...]) -> str:
     for room in rooms:
         path = PACKAGE / room
         for source in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(f"{source.relative_to(PACKAGE)}\0{_meaning(source.read_text())}\0".encode())
+            tree = ast.parse(source.read_text(encoding="utf8"))
+            if any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.walk(tree)):
+                digest.update(f"{source.relative_to(PACKAGE)}\0{_meaning(tree)}\0".encode())
     return digest.hexdigest()[:12]
 
 
-def _meaning(source: str) -> str:
-    tree = ast.parse(source)
+def _meaning(tree: ast.Module) -> str:
+    """The syntax tree as text, without docstrings."""
     for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-        ):
-            del body[0]  # a docstring
+        match getattr(node, "body", None):
+            case [ast.Expr(value=ast.Constant()), *rest]:
+                node.body = rest
     return ast.dump(tree)
 
 

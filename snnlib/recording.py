@@ -81,7 +81,7 @@ class Recorder:
 
         Raises:
             SpecError: an output whose shape is neither (T*B, ...), (T, B, ...) nor (B, ...), or that may be two of
-                them; a layer that was asked for by name and is never called.
+                them; a layer that was asked for by name and is never called, or no layer that is called.
         """
         frames = batch.images.shape[0] if batch.images.dim() == 5 and batch.images.shape[1] == batch.n else 1
         steps = self.steps or frames  # an ordinary network sees each frame by itself
@@ -95,6 +95,8 @@ class Recorder:
         # no_grad, not inference_mode: what a stateful neuron keeps must stay usable in the user's next training step
         with torch.no_grad(), _evaluating(self.model), _hooked(self.model, hooks):
             self.model(batch.images.to(device_of(self.model)))
+        if not calls:
+            raise SpecError(f"{type(self.model).__name__} calls none of its layers {', '.join(self.names[:3])}, ...")
         silent = self.required.difference(name for name, _, _ in calls)
         if silent:
             raise SpecError(f"layer {min(silent)!r} is never called by {type(self.model).__name__}: leave it out.")
@@ -207,10 +209,10 @@ def firing_rates(model: nn.Module, loader: Iterable[Any], steps: int | None = No
         n_images += batch.n
     if not n_images:
         raise SpecError("the loader gave no images: its data set is empty, or it was used up before.")
-    n_steps = max((len(total) for total in sums.values()), default=1)
+    n_steps = max(len(total) for total in sums.values())
     rates = [np.broadcast_to(total / n_images, (n_steps,)) for total in sums.values()]
     return xr.DataArray(
-        np.reshape(rates, (len(rates), n_steps)),
+        np.stack(rates),
         dims=("layer", "step"),
         coords={**layer_coords(sums), "step": np.arange(1, n_steps + 1)},
         name="firing_rate",

@@ -225,7 +225,7 @@ class _Sums:
 
     def cka(self, time: Time) -> xr.DataArray:
         with np.errstate(invalid="ignore"):
-            values = self.ab / np.sqrt(np.outer(self.aa, self.bb))  # 0/0 = nan where a layer is constant
+            values = self.ab / np.outer(np.sqrt(self.aa), np.sqrt(self.bb))  # 0/0 = nan where a layer is constant
         most_a, most_b = (max(sizes.values()) for sizes in self.shape)
         # a network without time of its own is the same at all steps of the other
         steps = (most_a if most_a > 1 else most_b, most_b if most_b > 1 else most_a)

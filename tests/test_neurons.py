@@ -88,7 +88,7 @@ def test_gradients_equal_autograd_of_the_recurrence(backend, surrogate, alpha, t
     torch.testing.assert_close(x.grad, expected, rtol=1e-10, atol=1e-10)
 
 
-# 0.3 is no power of two: roundings differ if the order of operations does. (In bfloat16 snnTorch rounds the leak itself.)
+# 0.3 is no power of two: roundings differ if the order of operations does. (In bfloat16 snnTorch rounds the leak.)
 @pytest.mark.parametrize(("dtype", "tau"), [(torch.float32, 0.3), (torch.float32, 0.5), (torch.bfloat16, 0.5)])
 def test_fused_equals_snntorch_bit_for_bit(dtype, tau):
     x = torch.randn(8, 16, 4, 6, 6, generator=torch.Generator().manual_seed(2)).to(dtype)

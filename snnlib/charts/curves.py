@@ -69,7 +69,7 @@ def accuracy_dots(accuracy: pd.DataFrame, *, chance: float | None = None, title:
     frame = parts.need_frame(accuracy, ["network", "seed", "accuracy"], "accuracy_dots").copy()
     off = frame[~frame["accuracy"].between(0, 1) & frame["accuracy"].notna()]
     if len(off):
-        raise ValueError(f"accuracy_dots takes shares from 0 to 1, not {off['accuracy'].iloc[0]!r}")
+        raise ValueError(f"accuracy_dots takes shares from 0 to 1, not {off['accuracy'].iloc[0]:g}")
     names = parts.unique(frame["network"])
     frame["text"] = [f"{parts.number(100 * a, 2)} %" for a in frame["accuracy"]]
     frame["seed"] = frame["seed"].astype(str)
@@ -164,13 +164,11 @@ def _setting(value: Any) -> str:
 
 
 def _seeds(values: pd.Series, digits: int, unit: str) -> str:
-    """The mean over seeds with its range: "78.1 % (3 seeds: 77.8 to 78.4)"."""
+    """The mean over seeds with its range: "78.1 % (3 seeds, 77.8 to 78.4)"."""
     if not values.notna().any():
         return "no value"
     text = parts.number(values.mean(), digits) + unit
-    many = values.count() > 1
-    return (
-        f"{text} ({values.count()} seeds: {parts.number(values.min(), digits)} to {parts.number(values.max(), digits)})"
-        if many
-        else text
-    )
+    if values.count() == 1:
+        return text
+    low, high = (parts.number(end, digits) for end in (values.min(), values.max()))
+    return f"{text} ({values.count()} seeds, {low} to {high})"

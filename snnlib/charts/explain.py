@@ -34,7 +34,7 @@ def lif_trace(
         raise ValueError(f"lif_trace needs a threshold above 0, not {threshold!r}")
     odd = frame.loc[~frame["spike"].isin([0, 1]), "spike"]
     if len(odd):
-        raise ValueError(f"lif_trace: a spike is 0 or 1, not {odd.iloc[0]!r}")
+        raise ValueError(f"lif_trace: a spike is 0 or 1, not {odd.iloc[0]}")
     t = frame["t"].to_numpy(dtype=float)
     current, membrane = (frame[name].to_numpy(dtype=float) / threshold for name in ("current", "membrane"))
     fired = frame["spike"].to_numpy() == 1

@@ -1,0 +1,49 @@
+# Thin targets; `make` lists them. Everything runs in .venv, made from pyproject.toml with plain pip.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT   ?= 8000
+VENV   := .venv
+BIN    := $(VENV)/bin
+SITE   := book/_build/html
+
+# Notebooks and tests start programs of this environment by name (papermill, snnlib), whichever one is active outside.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book serve test lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+book: $(VENV)/.extra-book ## build the book, training what is not in the store yet, into book/_build/html
+	$(BIN)/jupyter-book build book/ --all -W --keep-going
+
+serve: | $(SITE)/index.html ## show the built book at http://localhost:8000 (PORT=... for another port)
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(SITE) $(PORT)
+
+test: $(VENV)/.extra-test ## run all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.extra-test ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: $(VENV)/.extra-test ## measure speed and memory side by side with peers
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what was built; .venv and the store of trained networks stay
+	rm -rf book/_build dist .pytest_cache .ruff_cache .hypothesis
+	find snnlib tests book notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+$(SITE)/index.html:
+	$(MAKE) book
+
+# One stamp for each extra, older than pyproject.toml when a dependency has changed; left unmade by a failed install.
+$(VENV)/.extra-%: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --editable '.[$*]'
+	touch $@
+
+$(VENV)/pyvenv.cfg:
+	@test -n "$(PYTHON)" || { echo "No Python found: install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)

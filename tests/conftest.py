@@ -1,0 +1,164 @@
+"""What tests of the built site share: the site itself, built once a session, a browser, and a network that ends here.
+
+`built_site` runs `jupyter-book build` as a process of its own, on a copy of the repository. `site_browser` is a
+headless Chromium; `site_pages` serves the site to it and refuses every other host.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, Route
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def repository_files() -> list[Path]:
+    """The files git tracks or would add, relative to the repository; links to folders count as files."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    paths = sorted({Path(name) for name in listing.stdout.split("\0") if name})
+    return [path for path in paths if os.path.lexists(REPOSITORY / path)]
+
+
+@pytest.fixture(scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of trained networks that lives as long as the test session; SNNLIB_CACHE, where set, keeps it longer."""
+    set_outside = os.environ.get("SNNLIB_CACHE")
+    return Path(set_outside).resolve() if set_outside else tmp_path_factory.mktemp("snnlib-cache")
+
+
+@dataclass(frozen=True)
+class BuiltSite:
+    """A finished build: where the pages are, and how it went."""
+
+    html: Path
+    returncode: int
+    log: str
+    seconds: float
+
+
+@pytest.fixture(scope="session")
+def built_site(tmp_path_factory: pytest.TempPathFactory, session_cache: Path) -> BuiltSite:
+    """The book, built by the command the README's `make book` runs, from a copy, with links kept as links."""
+    copy = tmp_path_factory.mktemp("book") / "repository"
+    for path in repository_files():
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / path, copy / path, follow_symlinks=False)
+    command = [str(Path(sys.executable).parent / "jupyter-book"), "build", "book/", "-W", "--keep-going"]
+    started = time.monotonic()
+    build = subprocess.run(
+        command,
+        cwd=copy,
+        env={**os.environ, "SNNLIB_CACHE": str(session_cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1800,
+    )
+    return BuiltSite(copy / "book/_build/html", build.returncode, build.stdout, time.monotonic() - started)
+
+
+def find_chromium() -> str | None:
+    """The first of the usual names of Chromium on the search path."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def site_browser() -> Iterator[Browser]:
+    """The machine's own Chromium, headless. Without one the test is skipped, or fails where CI is set."""
+    chromium = find_chromium()
+    if chromium is None:
+        reason = f"no Chromium on this machine (looked for {', '.join(BROWSERS)})"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    playwright = pytest.importorskip("playwright.sync_api")
+    # Chromium refuses its sandbox to root, as whom containers run
+    sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=sandbox)
+        yield browser
+        browser.close()
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """A test's output has no use for a line a request."""
+
+
+@dataclass
+class SitePages:
+    """Opens pages of the site in a browser that reaches nothing else, and lists everything that went wrong."""
+
+    browser: Browser
+    address: str
+    problems: list[str] = field(default_factory=list)
+
+    def open(self, name: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
+        """A page such as "intro.html", loaded, with its charts and formulas drawn. Close it when done."""
+        page = self.browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        page.set_default_timeout(120_000)  # for machines that are busy with something else
+        page.route("**/*", self._only_here)
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.problems.append(f"{name}: uncaught {error}"))
+        page.on("requestfailed", self._failed)
+        page.on("response", self._answered)
+        page.goto(f"{self.address}/{name}", wait_until="load")
+        page.wait_for_function(DRAWN)
+        return page
+
+    def _only_here(self, route: Route, request: Request) -> None:
+        if request.url.startswith(self.address + "/"):
+            route.continue_()
+        else:
+            self.problems.append(f"request to another host: {request.url}")
+            route.abort()
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.problems.append(f"console {message.type}: {message.text}")
+
+    def _failed(self, request: Request) -> None:
+        self.problems.append(f"failed: {request.url} ({request.failure})")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.problems.append(f"{response.status}: {response.url}")
+
+
+# All charts have a picture, and all formulas are set.
+DRAWN = """() =>
+    [...document.querySelectorAll('[id^=altair-viz], .vega-embed')].every(chart => chart.querySelector('svg, canvas'))
+    && [...document.querySelectorAll('.math.notranslate')].every(formula => formula.querySelector('mjx-container'))
+"""
+
+
+@pytest.fixture
+def site_pages(built_site: BuiltSite, site_browser: Browser) -> Iterator[SitePages]:
+    """The built site behind a local server, and a browser that reaches only that."""
+    if built_site.returncode != 0:
+        pytest.fail(f"the book did not build:\n{built_site.log[-4000:]}")
+    handler = functools.partial(_QuietHandler, directory=str(built_site.html))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield SitePages(site_browser, f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()

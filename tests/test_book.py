@@ -1,0 +1,191 @@
+"""The book as its readers get it: built by its own command, opened in a browser with the network cut."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import altair
+import nbformat
+import pytest
+import yaml
+from conftest import REPOSITORY, BuiltSite, SitePages
+
+pytestmark = pytest.mark.book
+
+# Of every chart on the page: marks drawn in all, rectangles in the layer that draws most of them, the text alternative.
+DRAWN_CHARTS = """() => [...document.querySelectorAll('.vega-embed')].map(chart => {
+    const rectangles = [...chart.querySelectorAll('g.mark-rect.role-mark')].map(group => group.children.length);
+    return {
+        marks: chart.querySelectorAll('[class*="role-mark"] > *').length,
+        rectangles: Math.max(0, ...rectangles),
+        text: chart.querySelector('[role=graphics-document]')?.getAttribute('aria-label') ?? '',
+    };
+})"""
+
+
+def chapters() -> list[str]:
+    """Pages of the table of contents, such as "notebooks/00_quickstart"."""
+    toc = yaml.safe_load((REPOSITORY / "_toc.yml").read_text(encoding="utf8"))
+    return [toc["root"], *(entry["file"] for part in toc["parts"] for entry in part["chapters"])]
+
+
+def notebooks() -> list[str]:
+    return [page for page in chapters() if (REPOSITORY / f"{page}.ipynb").exists()]
+
+
+def body(site: BuiltSite, page: str) -> str:
+    return (site.html / f"{page}.html").read_text(encoding="utf8")
+
+
+def test_builds_without_a_warning(built_site: BuiltSite) -> None:
+    assert built_site.returncode == 0, built_site.log[-4000:]
+    assert "build succeeded." in built_site.log
+    print(f"built in {built_site.seconds:.0f} s")
+
+
+def test_every_chapter_is_a_page(built_site: BuiltSite) -> None:
+    missing = [page for page in ["index", *chapters()] if not (built_site.html / f"{page}.html").exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", notebooks())
+def test_a_notebook_page_carries_its_outputs(built_site: BuiltSite, page: str) -> None:
+    source = nbformat.read(REPOSITORY / f"{page}.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in source.cells), "the source holds outputs"
+    html = body(built_site, page)
+    assert re.search(r'class="output[ "]|cell_output', html), f"{page} shows no output"
+    assert "Traceback (most recent call last)" not in html
+
+
+def test_charts_find_the_versions_they_want(built_site: BuiltSite) -> None:
+    """A mismatch sends Altair's output to a CDN without a word."""
+    script = (built_site.html / "_static/vega.js").read_text(encoding="utf8")
+    declared = re.search(r"^var VEGA_DEBUG = (\{.*\});$", script, flags=re.MULTILINE)
+    assert declared
+    assert json.loads(declared[1]) == {
+        "vega_version": altair.VEGA_VERSION,
+        "vegalite_version": altair.VEGALITE_VERSION,
+        "vegaembed_version": altair.VEGAEMBED_VERSION,
+    }
+
+
+def test_vega_is_loaded_only_where_charts_are(built_site: BuiltSite) -> None:
+    for path in built_site.html.rglob("*.html"):
+        html = path.read_text(encoding="utf8")
+        assert ("_static/vega.js" in html) == ("typeof VEGA_DEBUG" in html), path
+
+
+def test_the_site_says_what_it_serves(built_site: BuiltSite) -> None:
+    text = (built_site.html / "_static/third-party.txt").read_text(encoding="utf8")
+    for name in ("MathJax", "Vega", "Vega-Lite", "Vega-Embed"):
+        assert re.search(rf"^{name} \d+\.\d+", text, flags=re.MULTILINE)
+
+
+def all_pages(site: BuiltSite) -> Iterator[str]:
+    for path in sorted(site.html.rglob("*.html")):
+        relative = path.relative_to(site.html)
+        if not relative.parts[0].startswith("_"):
+            yield relative.as_posix()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_need_nothing_from_outside(built_site: BuiltSite, site_pages: SitePages, scheme: str) -> None:
+    """No console error, no request that fails or leaves the site, all charts drawn, all formulas set, on every page."""
+    opened = []
+    for name in all_pages(built_site):
+        site_pages.open(name, scheme=scheme).close()
+        opened.append(name)
+    assert len(opened) >= len(chapters())
+    assert not site_pages.problems, "\n".join(site_pages.problems)
+
+
+@pytest.mark.browser
+def test_search_answers_without_a_network(site_pages: SitePages) -> None:
+    page = site_pages.open("search.html?q=surrogate")
+    page.wait_for_selector("#search-results li a")
+    page.close()
+    assert not site_pages.problems, "\n".join(site_pages.problems)
+
+
+@pytest.mark.browser
+def test_no_page_scrolls_sideways_on_a_phone(built_site: BuiltSite, site_pages: SitePages) -> None:
+    wide = {}
+    for name in all_pages(built_site):
+        page = site_pages.open(name, width=360, height=740)
+        excess = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if excess > 0:
+            wide[name] = excess
+        page.close()
+    assert not wide
+
+
+def chart_specs(html: str) -> list[dict[str, Any]]:
+    """The Vega-Lite specs on a page, in order: what Altair's inline scripts hand to their function."""
+    decoder = json.JSONDecoder()
+    return [decoder.raw_decode(html, call.end())[0] for call in re.finditer(r"\}\)\((?=\{)", html)]
+
+
+def layer_names(spec: dict[str, Any], side: str) -> list[str] | None:
+    """The layers along one side of a heatmap, as its data names them; None for another chart."""
+    return next((param["value"] for param in spec.get("params", []) if param["name"] == f"layers_{side}"), None)
+
+
+@pytest.mark.browser
+def test_the_heatmaps_are_drawn_cell_by_cell(built_site: BuiltSite, site_pages: SitePages) -> None:
+    """One rectangle for each pair of layers that the data names, and every chart has marks and a text alternative."""
+    specs = chart_specs(body(built_site, "notebooks/02_spatial_cka"))
+    page = site_pages.open("notebooks/02_spatial_cka.html")
+    drawn: list[dict[str, Any]] = page.evaluate(DRAWN_CHARTS)
+    page.close()
+    assert len(drawn) == len(specs) > 0
+    heatmaps = 0
+    for spec, chart in zip(specs, drawn, strict=True):
+        assert chart["marks"] > 0
+        assert chart["text"], "a chart without a text alternative"
+        rows, columns = layer_names(spec, "a"), layer_names(spec, "b")
+        if rows and columns:
+            heatmaps += 1
+            assert chart["rectangles"] == len(rows) * len(columns)
+    assert heatmaps > 0
+
+
+@pytest.mark.browser
+def test_charts_take_the_colour_of_the_page(site_pages: SitePages) -> None:
+    """In dark mode no box behind a chart and no dark text on it: what the theme does to other HTML outputs."""
+    for scheme in ("light", "dark"):
+        page = site_pages.open("notebooks/02_spatial_cka.html", scheme=scheme)
+        assert page.evaluate("document.documentElement.dataset.theme") == scheme
+        box, ink = page.evaluate(
+            """() => {
+                const output = document.querySelector('.text_html:has(.vega-embed)');
+                const label = output.querySelector('svg text');
+                return [getComputedStyle(output).backgroundColor, getComputedStyle(label).fill];
+            }"""
+        )
+        assert box == "rgba(0, 0, 0, 0)"
+        brightness = sum(int(part) for part in re.findall(r"\d+", ink)[:3]) / (3 * 255)
+        assert (brightness > 0.6) == (scheme == "dark"), ink
+        page.close()
+
+
+def test_the_extension_refuses_versions_that_do_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    offline = load_extension()
+    monkeypatch.setattr(altair, "SCHEMA_VERSION", "v9.9.9")
+    with pytest.raises(Exception, match=r"Vega-Lite 9\.9.*install versions"):
+        offline.vega_lite_version()
+
+
+def load_extension() -> Any:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("offline", Path(REPOSITORY) / "book/_ext/offline.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
