@@ -100,7 +100,8 @@ def write(value: Any, folder: Path) -> dict[str, Any]:
         save_file(weights, folder / WEIGHTS)
         metrics = {k: v for k, v in (value.history[-1] if value.history else {}).items() if k not in ("epoch", "lr")}
         parameters = sum(p.numel() for p in value.model.parameters())
-        return {"parameters": parameters, "metrics": metrics, "history": value.history}
+        duration = sum(epoch["seconds"] for epoch in value.history)
+        return {"parameters": parameters, "metrics": metrics, "history": value.history, "duration": duration}
     value.to_netcdf(folder / RESULT, engine="h5netcdf")
     return {"shape": dict(value.sizes), **value.attrs}
 

@@ -201,11 +201,8 @@ class Store:
         entries.mkdir(parents=True, exist_ok=True)
         with _whole_folder(entries / spec.name, self.cache) as folder:
             card = {"kind": type(spec).__name__, "hash": spec.hash, "spec": spec.model_dump(mode="json")}
-            card |= (
-                experiments.write(value, folder)
-                | provenance(experiments.rooms(spec))
-                | {"duration": time.perf_counter() - started}
-            )
+            card |= provenance(experiments.rooms(spec)) | {"duration": time.perf_counter() - started}
+            card |= experiments.write(value, folder)  # may know the duration better: a training that was resumed does
             (folder / CARD).write_text(json.dumps(card, indent=1, allow_nan=False) + "\n")
             sums = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
             (folder / SUMS).write_text("".join(sums))

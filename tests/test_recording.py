@@ -197,7 +197,7 @@ def test_time_folded_time_first_and_static_outputs() -> None:
     folded = torch.arange(T * B * 2.0).reshape(T * B, 2)
     expected = torch.stack([folded[t * B : (t + 1) * B] for t in range(T)])  # time first
     for output in (folded, expected.clone(), expected[..., None], (expected, "state")):
-        ((layer, values),) = Recorder(Gives(output), steps=T)(batch(B, 2), keep).items()
+        ((_, values),) = Recorder(Gives(output), steps=T)(batch(B, 2), keep).items()
         assert torch.equal(values[0], expected)
     static = torch.randn(B, 2, 4)
     ((_, values),) = Recorder(Gives(static), steps=T)(batch(B, 2), keep).items()
