@@ -124,10 +124,19 @@ class Run:
         Raises:
             SpecError: unknown data set, or data that are neither at hand nor to be downloaded, and no stored result.
         """
+        from snnlib.data.cifar import MissingData
+        from snnlib.data.images import describe, open_images
+
         preset = PRESETS[given.preset]
         dataset = given.dataset or preset.dataset
         store = Store(data_root=given.data_root, dataset=dataset, recompute=given.recompute)
-        return cls(given, preset, _find_data(dataset, given.data_root, store), store)
+        with suppress(MissingData):
+            known = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
+            run = cls(given, preset, known, store)
+            if store.find(run.network(spiking=True)):  # results that are stored need no images
+                return run
+        images = open_images(dataset, given.data_root, cache_dir=store.cache)  # or an error that says what is missing
+        return cls(given, preset, images.spec, store)
 
     def value(self, name: str) -> Any:
         """A parameter as given, else the preset's."""
@@ -187,20 +196,3 @@ class Run:
         """The trained networks that came with this checkout, of any data set."""
         entries = [entry for entry in self.store.entries() if entry.layer == "published" and entry.kind == "TrainSpec"]
         return [self.store.get(entry.spec) for entry in entries]
-
-
-def _find_data(dataset: str, data_root: Path | None, store: Store) -> DataSpec:
-    """The data at hand, else those that published results are of, else what can be downloaded."""
-    from snnlib.data.cifar import MissingData
-    from snnlib.data.images import describe, open_images
-
-    with suppress(MissingData):
-        known = describe(dataset, data_root, cache_dir=store.cache, require_data=False)
-        if _stored(store, known):
-            return known
-    return open_images(dataset, data_root, cache_dir=store.cache).spec  # or an error that says what is missing
-
-
-def _stored(store: Store, data: DataSpec) -> bool:
-    """Whether any stored network was trained on these data: then the data themselves may never be needed."""
-    return any(entry.card["spec"].get("data") == data.model_dump(mode="json") for entry in store.entries())

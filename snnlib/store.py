@@ -203,6 +203,8 @@ class Store:
             card = {"kind": type(spec).__name__, "hash": spec.hash, "spec": spec.model_dump(mode="json")}
             card |= provenance(experiments.rooms(spec)) | {"duration": time.perf_counter() - started}
             card |= experiments.write(value, folder)  # may know the duration better: a training that was resumed does
+            for path in folder.iterdir():
+                path.chmod(0o644)  # some writers make private files
             (folder / CARD).write_text(json.dumps(card, indent=1, allow_nan=False) + "\n")
             sums = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
             (folder / SUMS).write_text("".join(sums))
