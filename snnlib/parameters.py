@@ -26,6 +26,7 @@ from snnlib.spec import (
     Preset,
     RatesSpec,
     Spec,
+    SpecError,
     TrainSpec,
 )
 from snnlib.store import Store
@@ -136,6 +137,13 @@ class Run:
             if store.find(run.network(spiking=True)):  # results that are stored need no images
                 return run
         images = open_images(dataset, given.data_root, cache_dir=store.cache)  # or an error that says what is missing
+        available = len(images.test)
+        if given.n_images and given.n_images > available:
+            raise SpecError(
+                f"n_images = {given.n_images}, but {images.title} has {available} test images: ask for fewer."
+            )
+        # a small folder of one's own need not have as many as a preset takes
+        given = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, available)})
         return cls(given, preset, images.spec, store)
 
     def value(self, name: str) -> Any:

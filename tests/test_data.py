@@ -150,6 +150,8 @@ def test_relative_folders_start_at_the_working_directory_then_at_data_root(unspl
     absolute = opened(f"folder:{unsplit}")
     monkeypatch.chdir(unsplit.parent)
     assert opened("folder:scans").spec == absolute.spec
+    (unsplit / "scans").mkdir()  # without images: taken below data_root only, it would be an error
+    assert opened("folder:scans", unsplit).spec == absolute.spec
     monkeypatch.chdir("/")
     assert opened("folder:scans", unsplit.parent).spec == absolute.spec
 

@@ -70,11 +70,13 @@ def test_a_changed_folder_is_noticed(unsplit, opened):
     (unsplit / "digit-0" / "0.png").unlink()
     after = opened(f"folder:{unsplit}")
     assert len(after.train) + len(after.test) == 3 * PER_CLASS - 1 and before == 18
-    file = unsplit / "digit-0" / "1.png"
-    status = file.stat()
-    save(255 - digit_scans(0)[1], file)
-    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))  # even within the clock's grain
-    assert opened(f"folder:{unsplit}").fingerprint != after.fingerprint
+    file = unsplit / "digit-0" / "1.bmp"  # not compressed: its size stays
+    save(digit_scans(0)[0], file)
+    before, status = opened(f"folder:{unsplit}"), file.stat()
+    save(255 - digit_scans(0)[0], file)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert file.stat().st_size == status.st_size
+    assert opened(f"folder:{unsplit}").fingerprint != before.fingerprint
 
 
 def test_remains_of_a_killed_process_are_cleared(opened, tmp_path):

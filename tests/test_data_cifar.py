@@ -192,5 +192,7 @@ def test_describe_without_the_images(small, tmp_path, monkeypatch):
     assert (published.in_channels, published.num_classes, published.image_size) == (3, 10, 32)
     with pytest.raises(SpecError, match="dataset = 'cifar100' is not at hand"):
         describe("cifar100", tmp_path, require_data=False)  # nobody knows its fingerprint yet
+    with pytest.raises(SpecError, match="dataset = 'cifar10' is not at hand"):
+        describe("cifar10", tmp_path, download=False)
     make_folder(small, tmp_path)  # images that are at hand are described, published or not
     assert describe("cifar10", tmp_path, require_data=False) == open_images("cifar10", tmp_path).spec != published
