@@ -61,6 +61,8 @@ def test_a_browser_draws_all_without_warning_or_request(site_browser: Browser, w
         box = drawing.bounding_box()
         assert box
         assert box["x"] + box["width"] <= width, f"{name} is wider than the page"
+        ends = drawing.eval_on_selector_all("text", "texts => texts.map(text => text.getBoundingClientRect().right)")
+        assert max(ends) <= box["x"] + box["width"] + 1, f"{name} cuts a text off"
         ink = drawing.query_selector("text").evaluate("text => getComputedStyle(text).fill")
         assert ink == "rgb(1, 2, 3)", f"{name} does not take the colour of the page"
         behind = drawing.evaluate("drawing => getComputedStyle(drawing).backgroundColor")

@@ -33,6 +33,7 @@ from snnlib.charts import theme
 def test_depth_curve_tells_every_series_at_every_layer() -> None:
     shown = [text for text, _ in drawn(charts.depth_curve(curve())) if "layer" in text]
     assert [text["layer"] for text in shown] == [name for name, _, _ in layers()]
+    assert (shown[8]["from"], shown[8]["to"]) == ("8.5", "9.5")  # the column under the pointer is this layer's alone
     assert shown[8]["operation"] == "block output (sum)"
     assert shown[8]["SNN – ANN"] == "0.792 (0.772 to 0.812)"
     assert shown[8]["null: shuffled images"] == "−0.038 (−0.058 to −0.018)"

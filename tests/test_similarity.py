@@ -150,18 +150,18 @@ def test_cka_is_its_definition(n: int, p: int, q: int, seed: int) -> None:
 @pytest.mark.parametrize("debiased", [True, False])
 def test_cka_sees_neither_rotation_nor_scale_nor_order_of_features_nor_shift(debiased: bool) -> None:
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(40, 10))
-    y = x[:, :6] ** 3 + 0.5 * rng.normal(size=(40, 6))
+    x = rng.normal(size=(100, 10))
+    y = x[:, :6] + 0.5 * rng.normal(size=(100, 6))
     expected = cka(x, y, debiased)
     rotation = np.linalg.qr(rng.normal(size=(10, 10)))[0]
     for same in (x @ rotation, 1e-3 * x, x[:, rng.permutation(10)], x + rng.normal(size=10)):
         assert cka(same, y, debiased) == pytest.approx(expected, abs=1e-10)
         assert cka(y, same, debiased) == pytest.approx(expected, abs=1e-10)
         assert cka(same, x, debiased) == pytest.approx(1, abs=1e-10)
-    order = rng.permutation(40)
+    order = rng.permutation(100)
     assert cka(x[order], y[order], debiased) == pytest.approx(expected, abs=1e-10)
-    assert expected > 0.4
-    assert abs(cka(x[order], y, debiased) - expected) > 0.1  # the order of images it must see
+    assert expected > 0.5
+    assert abs(cka(x[order], y, debiased) - expected) > 0.3  # the order of images it must see
     assert abs(cka(x * np.r_[10, np.ones(9)], y, debiased) - expected) > 0.01  # and the scale of a single feature
 
 
@@ -234,7 +234,7 @@ def test_each_is_the_definition_for_all_pairs_of_steps() -> None:
             np.testing.assert_allclose(result.sel(layer_a=i, layer_b=j).values, expected, atol=1e-5)
     static = result.sel(layer_a="stem.bn")
     assert (static == static.isel(step_a=0)).all()
-    dynamic = result.sel(layer_a="stage2.0", layer_b="stage2.0").values
+    dynamic = result.sel(layer_a="stage1.0", layer_b="stage2.0").values
     assert len(np.unique(dynamic.round(3))) == 6
 
 

@@ -237,7 +237,7 @@ def gram_pair(
     )
     x = alt.X("x:Q", scale=alt.Scale(domain=[0, wide], nice=False), axis=below)
     y = alt.Y("i:Q", scale=alt.Scale(domain=[n, 0], nice=False), axis=axis)
-    squares = cells.mark_rect(aria=False, invalid="show").encode(
+    squares = cells.mark_rect(aria=False).encode(
         x=x,
         x2="x2:Q",
         y=y,

@@ -74,7 +74,7 @@ def heatmap(
             i2="datum.i + 1",
             j2="datum.j + 1",
         )
-        .mark_rect(aria=False, invalid="show")
+        .mark_rect(aria=False)
         .encode(
             x=alt.X(
                 "j:Q",
