@@ -189,3 +189,18 @@ def load_extension() -> Any:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.browser
+def test_charts_keep_to_their_column_when_the_window_grows(site_pages: SitePages) -> None:
+    """The theme's sidebar slides while Vega measures: without help a chart keeps a width it had room for once."""
+    page = site_pages.open("notebooks/00_quickstart.html", width=360, height=740)
+    page.set_viewport_size({"width": 1600, "height": 900})
+    page.wait_for_timeout(1500)  # the slide, then the second measurement
+    overflow = page.evaluate(
+        """() => [...document.querySelectorAll('.vega-embed')].map(
+            chart => chart.querySelector('svg').clientWidth - chart.clientWidth)"""
+    )
+    page.close()
+    assert overflow
+    assert max(overflow) <= 0, overflow

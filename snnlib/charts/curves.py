@@ -14,7 +14,8 @@ def training_curves(curves: pd.DataFrame, *, height: int = 220) -> theme.Panels:
     """Draw one panel per metric (loss, accuracy, …) over the epochs, one thin line per seed, colour by network.
 
     `curves` has the columns epoch, value, metric, network, seed, and split ("train", "test") where one is known, which
-    becomes the dash. Metrics with "accuracy" in their names are shares and shown in percent; a loss is in nats.
+    becomes the dash. Metrics with "accuracy" in their names are shares and shown in percent; a loss is in nats,
+    on a logarithmic scale.
     """
     need = ["epoch", "value", "metric", "network", "seed"]
     frame = parts.need_frame(curves, need, "training_curves")
@@ -35,7 +36,10 @@ def _metric(frame: pd.DataFrame, metric: str, height: int) -> alt.LayerChart:
         axis=alt.Axis(tickMinStep=1, grid=False, format="d"),
         scale=alt.Scale(zero=False, nice=False),
     )
-    y = alt.Y("shown:Q", title=metric + unit, scale=alt.Scale(zero=False))
+    # an untrained batch norm can make the first test losses a hundred times the last ones
+    spread = "loss" in metric and (frame["value"].dropna() > 0).all()
+    scale = alt.Scale(type="log") if spread else alt.Scale(zero=False)
+    y = alt.Y("shown:Q", title=metric + unit, scale=scale)
     encode: dict[str, Any] = {"x": x, "y": y, "color": theme.colour("network", networks), "detail": ["seed:N"]}
     if len(splits) > 1:
         pattern = [list(theme.DASHES[i % len(theme.DASHES)]) for i in range(len(splits))]
