@@ -15,6 +15,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "charts",
         "data",
         "experiments",
+        "layers",
+        "loaders",
         "models",
         "neurons",
         "notebook",

@@ -84,8 +84,6 @@ def check_loaders(loader: Iterable[Any], loader_b: Iterable[Any] | None, least: 
         if not isinstance(size, int) or n_images is None:
             continue
         full, rest = divmod(n_images, size)
-        if full and size < least:
-            raise SpecError(_too_small(1, size, least))
         if 0 < rest < least and not getattr(each, "drop_last", False):
             raise SpecError(_too_small(full + 1, rest, least))
 

@@ -10,7 +10,7 @@ import torchvision
 from torch import Tensor, nn
 
 from snnlib.layers import kind_of, select_layers, stage_and_block
-from snnlib.loaders import Batch
+from snnlib.loaders import Batch, batches
 from snnlib.models import build_model
 from snnlib.neurons import LIF
 from snnlib.recording import Recorder, firing_rates
@@ -120,6 +120,23 @@ def test_leaves_containers_and_what_passes_on_are_told_apart() -> None:
     assert kind_of(lif) == kind_of(snntorch.Leaky(0.5)) == "act"
 
 
+def test_a_sequential_with_a_forward_of_its_own_is_a_block() -> None:
+    class Residual(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + super().forward(x)
+
+    model = nn.Sequential(Residual(nn.Linear(3, 3)), nn.ReLU())
+    assert select_layers(model) == ["0.0", "0", "1"]
+    assert kind_of(model[0]) == "sum"
+
+
+def test_a_module_under_two_names_is_one_and_answers_to_both() -> None:
+    tied = nn.Linear(3, 3)
+    model = nn.ModuleDict({"encoder": nn.Sequential(tied, nn.ReLU()), "decoder": nn.Sequential(tied)})
+    assert select_layers(model) == ["encoder.0", "encoder.1"]
+    assert select_layers(model, ["decoder.0"]) == ["decoder.0"]
+
+
 @pytest.mark.parametrize(
     ("name", "place"),
     [
@@ -193,6 +210,20 @@ def test_a_loop_over_time_is_one_layer_at_all_its_steps() -> None:
     assert found["encoder"].shape == (1, B, 7)  # called once: the same at every step
 
 
+def test_a_multi_step_module_called_as_often_as_there_are_steps_is_that_many_layers() -> None:
+    lif = LIF(v_threshold=0.1)
+    model = nn.Sequential(lif, lif, lif)
+    found = Recorder(model, steps=T)(batch(T, B, 4, n=B), keep)
+    assert {layer.name: values[0].shape for layer, values in found.items()} == dict.fromkeys(
+        ["0", "0#2", "0#3"], (T, B, 4)
+    )
+
+
+def test_images_go_to_the_device_of_the_network() -> None:
+    found = Recorder(Twice().to("meta"))(batch(B, 6), lambda features: features.device.type)
+    assert set(map(tuple, found.values())) == {("meta",)}
+
+
 def test_time_folded_time_first_and_static_outputs() -> None:
     folded = torch.arange(T * B * 2.0).reshape(T * B, 2)
     expected = torch.stack([folded[t * B : (t + 1) * B] for t in range(T)])  # time first
@@ -235,6 +266,11 @@ def test_undeclared_steps_are_suggested() -> None:
         Recorder(Gives(torch.zeros(T * B, 2)))(batch(B, 2), keep)
 
 
+def test_the_number_of_images_is_that_of_the_labels_or_follows_the_layout() -> None:
+    frames, images, labels = torch.zeros(T, B, 3, 8, 8), torch.zeros(B, 3, 8, 8), ["cat"] * B
+    assert [b.n for b in batches([frames, images, (frames, labels), [images], (images, torch.arange(B))])] == [B] * 5
+
+
 # -- what is left behind -----------------------------------------------------------------------------------------------
 
 
@@ -265,7 +301,7 @@ def test_hooks_and_modes_are_put_back(where: str) -> None:
 
 
 def test_no_graph_is_kept_and_training_goes_on_after_it() -> None:
-    model = nn.Sequential(nn.Linear(6, 4), snntorch.Leaky(beta=0.9, init_hidden=True))
+    model = nn.Sequential(nn.Linear(6, 4), snntorch.Leaky(beta=0.9, init_hidden=True, learn_beta=True))
     grads = Recorder(model)(batch(B, 6), lambda features: (features.requires_grad, features.grad_fn))
     assert list(grads.values()) == [[(False, None)]] * 2
     assert torch.is_grad_enabled()
@@ -318,6 +354,7 @@ def test_firing_rates_of_our_network_by_layer_and_step() -> None:
 
 def test_firing_rates_of_snntorch_in_a_loop() -> None:
     model = Loop()
+    model.spare = LIF()  # never called: no rate, no error
     nn.init.constant_(model.fc.weight, 0.3)
     rates = firing_rates(model, [torch.rand(B, 6) for _ in range(2)])
     assert list(rates.layer.values) == ["lif"]

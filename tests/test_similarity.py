@@ -135,12 +135,13 @@ def mlp() -> nn.Module:
 # -- two sets of features ----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
 @given(n=st.integers(4, 12), p=st.integers(1, 9), q=st.integers(1, 9), seed=st.integers(0, 2**32 - 1))
 def test_cka_is_its_definition(n: int, p: int, q: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     x, y = rng.normal(size=(n, p)) + 3, rng.normal(size=(n, q)) + rng.normal(size=(n, 1))
-    assert cka(x, y) == pytest.approx(naive([x], [y]), abs=1e-9)
+    # on 4 images HSIC_1 is at times a small rest of large terms, and its definition then not good to all digits
+    assert cka(x, y) == pytest.approx(naive([x], [y]), abs=1e-6)
     h = np.eye(n) - 1 / n
     k, other = h @ x @ x.T @ h, h @ y @ y.T @ h
     biased = np.trace(k @ other) / np.sqrt(np.trace(k @ k) * np.trace(other @ other))
@@ -245,6 +246,8 @@ def test_each_repeats_a_network_without_time_along_the_steps_of_the_other() -> N
     assert list(result.step_a.values) == list(result.step_b.values) == [1, 2, 3]
     assert (result == result.isel(step_b=0)).all()
     assert not np.allclose(result.isel(step_a=0), result.isel(step_a=1))
+    turned = compare(mlp(), snn(), loader, layers_b=["stage1.0"], time="each")
+    np.testing.assert_allclose(turned, result.values.transpose(2, 3, 0, 1), atol=1e-12)
     assert compare(mlp(), mlp(), loader, time="each").shape == (3, 1, 3, 1)
 
 
@@ -261,6 +264,20 @@ def test_a_network_with_itself_runs_once_and_equals_two_copies() -> None:
     same = compare(model, model, loader)
     np.testing.assert_allclose(same, same.T)
     np.testing.assert_allclose(np.diag(same), 1)
+
+
+def test_one_iterator_given_for_both_networks() -> None:
+    loader = image_batches(4)
+    both = iter(loader)
+    result = compare(mlp(), ann(), both, loader_b=both, layers_b=["stage2.0"])
+    np.testing.assert_array_equal(result, compare(mlp(), ann(), loader, layers_b=["stage2.0"]))
+    assert result.attrs["n_batches"] == 4
+
+
+def test_the_size_of_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = compare(mlp(), ann(), image_batches())
+    monkeypatch.setattr("snnlib.similarity.CHUNK", 9)  # 8 images have 28 pairs
+    np.testing.assert_allclose(compare(mlp(), ann(), image_batches()), expected, atol=1e-12)
 
 
 def test_any_torch_network_on_either_side() -> None:
@@ -300,6 +317,7 @@ def test_snntorch_in_a_loop_over_time() -> None:
         model.forward = lambda x: _with_three_steps(forward, model, x)  # type: ignore[method-assign]
         assert compare(model, model, loader).sizes["layer_a"] == 1 + 3 + 3
         np.testing.assert_array_equal(compare(model, model, loader, steps_a=3, steps_b=3), concat)
+        assert compare(model, model, loader, steps_a=3).sizes == {"layer_a": 3, "layer_b": 7}
     finally:
         Loop.T = 3
 
@@ -446,8 +464,9 @@ def test_a_small_last_batch_is_found_before_the_first_forward(size: int, kwargs:
     if message is None:
         assert compare(model, model, loader).attrs["n_batches"] == 18 // size
         return
-    with pytest.raises(SpecError, match=message):
-        compare(model, model, loader)
+    for first, second in ((loader, None), (iter(loader), loader)):
+        with pytest.raises(SpecError, match=message):
+            compare(model, model, first, loader_b=second)
     assert not runs
 
 
@@ -460,6 +479,11 @@ def test_arguments_that_cannot_be_used() -> None:
         compare(model, ann(), image_batches(), layers_b=["stage1.0.conv3"])
     with pytest.raises(SpecError, match="steps = 0"):
         compare(model, ann(), image_batches(), steps_a=0)
+    model = mlp()
+    model.spare = nn.Linear(2, 2)
+    model.forward = lambda x: model[1](model[0](x))  # type: ignore[method-assign]
+    with pytest.raises(SpecError, match="'spare' is never called"):
+        compare(model, model, image_batches(), layers_b=["spare"])
 
 
 def test_a_layer_that_is_not_called_alike_in_all_batches_is_named() -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import warnings
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -58,7 +59,7 @@ def test_the_card_says_where_a_network_comes_from(run):
     assert card["spec"]["model"]["T"] == 2
     assert card["hash"] == spec.hash
     assert card["metrics"]["test_accuracy"] == card["history"][-1]["test_accuracy"]
-    assert card["versions"]["torch"] == torch.__version__
+    assert card["versions"]["torch"] == version("torch")
     assert card["hardware"]["threads"] == torch.get_num_threads()
     assert card["duration"] == sum(epoch["seconds"] for epoch in card["history"]) > 0
     assert {"commit", "made", "code", "parameters"} <= card.keys()
