@@ -29,7 +29,7 @@ lint: $(VENV)/.extra-test ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: $(VENV)/.extra-test ## measure speed and memory side by side with peers
+bench: $(VENV)/.extra-test ## measure speed side by side
 	$(BIN)/python -m benchmarks
 
 clean: ## remove what was built; .venv and the store of trained networks stay

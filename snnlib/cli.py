@@ -9,14 +9,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from snnlib.entries import damage
 from snnlib.parameters import Parameters, Run
 from snnlib.spec import PRESETS, SpecError
-from snnlib.store import Store, damage
+from snnlib.store import Store
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Train spiking and ordinary networks; compare them.")
 stored = typer.Typer(no_args_is_help=True, help="Look into the store of models and results.")
 app.add_typer(stored, name="store")
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, markup=False, highlight=False)
 
 Preset = Annotated[str, typer.Option(help=f"Values for what is not given: {', '.join(PRESETS)}.")]
 Dataset = Annotated[str | None, typer.Option(help="digits, cifar10, cifar100 or folder:PATH.")]
@@ -67,7 +68,7 @@ def train(
             f"{row['images_per_second']:.0f}",
         )
     console.print(table)
-    console.print(str(entry.folder), highlight=False)
+    console.print(str(entry.folder))
 
 
 @app.command()
@@ -88,6 +89,8 @@ def compare(
     recompute: Recompute = False,
 ) -> None:
     """CKA of all pairs of layers of two networks; trains what is missing."""
+    if out and not out.absolute().parent.is_dir():
+        raise SpecError(f"--out {out}: there is no folder {out.absolute().parent}; make it first")
     run = _run(
         preset=preset,
         dataset=dataset,
@@ -101,12 +104,12 @@ def compare(
     )
     spec_a, spec_b = (_named(run, text) for text in (a, b))
     cka = run.compare(spec_a, spec_b, time=time, pairing=pairing)
-    console.print(f"{spec_a.slug} x {spec_b.slug}: {dict(cka.sizes)}, n = {cka.attrs['n_images']}", highlight=False)
+    console.print(f"{spec_a.slug} x {spec_b.slug}: {dict(cka.sizes)}, n = {cka.attrs['n_images']}")
     if out:
         temporary = out.with_name(f".{out.name}.tmp")
         cka.to_netcdf(temporary, engine="h5netcdf")
         temporary.replace(out)
-        console.print(str(out), highlight=False)
+        console.print(str(out))
 
 
 @stored.command("list")
@@ -124,23 +127,16 @@ def list_entries() -> None:
 def path() -> None:
     """Where the two layers lie."""
     store = Store()
-    console.print(f"published {store.published}\ncache     {store.cache}", highlight=False)
+    console.print(f"published {store.published}\ncache     {store.cache}")
 
 
 @stored.command()
 def check() -> None:
     """Check every file against its checksum; ends with 1 if any is damaged."""
-    store = Store()
-    folders = [
-        f
-        for root in (store.published, store.cache / "entries")
-        if root.is_dir()
-        for f in sorted(root.iterdir())
-        if f.is_dir()
-    ]
+    folders = [folder for _, folder in Store().folders()]
     problems = [problem for folder in folders if (problem := damage(folder))]
     for problem in problems:
-        console.print(problem, highlight=False)
+        console.print(problem)
     console.print(f"{len(folders) - len(problems)} of {len(folders)} entries are as they were written")
     raise typer.Exit(bool(problems))
 
@@ -152,7 +148,7 @@ def publish(name: Annotated[str, typer.Argument(help="Name of an entry, or its h
     matches = [entry for entry in store.entries() if name in (entry.folder.name, entry.card["hash"])]
     if not matches:
         raise SpecError(f"{name!r} names no entry of the store; `snnlib store list` shows them")
-    console.print(str(store.publish(matches[0].spec)), highlight=False)
+    console.print(str(store.publish(matches[0].spec)))
 
 
 def _run(**given: Any) -> Run:
@@ -170,6 +166,6 @@ def main() -> None:
     """Entry point of `snnlib`: what a user can mend ends in one sentence and exit status 2."""
     try:
         app()
-    except SpecError as error:
-        Console(stderr=True, soft_wrap=True).print(f"[red]error:[/red] {error}", highlight=False)
+    except (SpecError, OSError) as error:
+        Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print(f"error: {error}", style="red")
         raise SystemExit(2) from None

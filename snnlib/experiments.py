@@ -17,15 +17,17 @@ from typing import Any, Protocol
 
 import torch
 import xarray as xr
+from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from snnlib import recording, similarity, training
 from snnlib.data.batches import Batches
 from snnlib.data.images import ImageData
 from snnlib.provenance import RESULT_ROOMS, TRAINING_ROOMS
-from snnlib.spec import CompareSpec, DataSpec, RatesSpec, Spec, TrainSpec
+from snnlib.spec import CompareSpec, DataSpec, RatesSpec, Spec, SpecError, TrainSpec
 
+BATCH = 256
 WEIGHTS, RESULT = "weights.safetensors", "result.nc"
 
 
@@ -64,33 +66,70 @@ def compute(spec: Spec, context: Context) -> Any:
 
 @compute.register
 def _(spec: TrainSpec, context: Context) -> training.Network:
-    return training.train(spec, context.images(spec.data), context.folder)
+    images = context.images(spec.data)
+    network = training.train(spec, images, context.folder)
+    if spec.epochs == 0:
+        estimate_batch_norm(network.model, Batches(images.train, BATCH, mean=images.mean, std=images.std))
+    return network
 
 
 @compute.register
 def _(spec: CompareSpec, context: Context) -> xr.DataArray:
-    a, b = context.get(spec.a).model, context.get(spec.b).model
+    a, b = (context.get(network).model.to(best_device()) for network in (spec.a, spec.b))
     batches = test_batches(context.images(spec.a.data), spec.n_images, spec.batch_size)
     other = Shuffled(batches) if spec.pairing == "shuffled" else None
-    return similarity.compare(a, b, batches, loader_b=other, time=spec.time)
+    return similarity.compare(a, b, batches, loader_b=other, time=spec.time, progress=True)
 
 
 @compute.register
 def _(spec: RatesSpec, context: Context) -> xr.DataArray:
-    network = context.get(spec.network).model
-    return recording.firing_rates(network, test_batches(context.images(spec.network.data), spec.n_images, 256))
+    network = context.get(spec.network).model.to(best_device())
+    return recording.firing_rates(network, test_batches(context.images(spec.network.data), spec.n_images, BATCH))
+
+
+def best_device() -> torch.device:
+    """The device that training takes when it may choose."""
+    return Fabric(accelerator="auto", devices=1).device
+
+
+@torch.no_grad()
+def estimate_batch_norm(model: nn.Module, batches: Batches) -> None:
+    """Give the batch norms of an untrained network the mean and variance of the training images, as averages over
+    batches. With PyTorch's initial ones (0 and 1) the currents of a deep spiking network never reach the threshold."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # PyTorch's name for a plain average
+    model.train()
+    for images, _ in batches:
+        model(images)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()
 
 
 def test_batches(data: ImageData, n_images: int, batch_size: int) -> Batches:
-    """The first `n_images` test images, in equal batches of at most `batch_size` so that each weighs the same."""
+    """The first `n_images` test images in batches of at most `batch_size`, as equal as can be, none below 4 images.
+
+    Every batch weighs the same in CKA, and the estimator needs 4 images.
+
+    Raises:
+        SpecError: no such batches; or more images than there are.
+    """
     split = data.test.take(n_images)
-    batches = -(-len(split) // batch_size)
-    return Batches(split, -(-len(split) // batches), mean=data.mean, std=data.std)
+    equal = -(-n_images // -(-n_images // batch_size))  # the size of the fewest batches of one size
+    for size in range(equal, 3, -1):
+        if n_images % size == 0 or n_images % size >= 4:
+            return Batches(split, size, mean=data.mean, std=data.std)
+    raise SpecError(
+        f"n_images = {n_images} cannot be split into batches of 4 to {batch_size}: take a multiple of the batch size."
+    )
 
 
 def rooms(spec: Spec) -> tuple[str, ...]:
     """The code that bears on the value of `spec`."""
-    return TRAINING_ROOMS if isinstance(spec, TrainSpec) else RESULT_ROOMS
+    return TRAINING_ROOMS if isinstance(spec, TrainSpec) and spec.epochs else RESULT_ROOMS
 
 
 def write(value: Any, folder: Path) -> dict[str, Any]:

@@ -116,7 +116,8 @@ class LIF(nn.Module):
         surrogate: "triangular" or "dspike", the derivative that stands in for the step's in the backward pass.
         alpha: half width of the triangular surrogate, in units of the membrane potential; larger than 0.
         backend: "snntorch" runs `snntorch.Leaky` step by step, the reference; "fused" runs all steps in one autograd
-            node that equals it in value and gradient; "auto" takes the fused one.
+            node that equals it in value and gradient; "auto" takes the fused one. (In bfloat16 snnTorch rounds the
+            leak itself, so a leak that bfloat16 cannot hold makes a rare spike differ.)
 
     Shape:
         (T, B, *) input currents -> (T, B, *) spikes, 0 or 1, in the dtype and memory format of the input.

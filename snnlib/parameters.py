@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import difflib
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +65,12 @@ def _number(text: str) -> Any:
     return text
 
 
+def _path(value: Any) -> Any:
+    if value is None or isinstance(value, str | Path):
+        return value
+    raise ValueError(f"{value!r} is not a path; write it as text")
+
+
 def _seeds(value: Any) -> Any:
     """A number of seeds means the first so many."""
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
@@ -89,7 +94,7 @@ class Parameters(Spec):
 
     preset: Annotated[str, BeforeValidator(_one_of(*PRESETS))] = "quick"
     dataset: str | None = None
-    data_root: Path | None = None
+    data_root: Annotated[Path | None, BeforeValidator(_path)] = None
     T: PositiveInt | None = None
     depth: Depth | None = None
     width: PositiveFloat | None = None
@@ -116,6 +121,7 @@ class Run:
     given: Parameters
     preset: Preset
     data: DataSpec
+    title: str  # of the data set, for people; a subset says so
     store: Store
 
     @classmethod
@@ -126,25 +132,32 @@ class Run:
             SpecError: unknown data set, or data that are neither at hand nor to be downloaded, and no stored result.
         """
         from snnlib.data.cifar import MissingData
-        from snnlib.data.images import describe, open_images
+        from snnlib.data.images import KNOWN, describe, open_images
 
         preset = PRESETS[given.preset]
         dataset = given.dataset or preset.dataset
         store = Store(data_root=given.data_root, dataset=dataset, recompute=given.recompute)
-        with suppress(MissingData):
+        try:
+            images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False)
+        except MissingData:
             known = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
-            run = cls(given, preset, known, store)
-            if store.find(run.network(spiking=True)):  # results that are stored need no images
+            run = cls(given, preset, known, KNOWN[dataset].title, store)
+            if run.is_stored():  # then the images may never be needed
                 return run
-        images = open_images(dataset, given.data_root, cache_dir=store.cache)  # or an error that says what is missing
+            images = open_images(dataset, given.data_root, cache_dir=store.cache)  # downloads, or says what is missing
         available = len(images.test)
         if given.n_images and given.n_images > available:
             raise SpecError(
-                f"n_images = {given.n_images}, but {images.title} has {available} test images: ask for fewer."
+                f"n_images = {given.n_images}, but {images.title} has {available} test images; ask for at most these."
             )
         # a small folder of one's own need not have as many as a preset takes
         given = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, available)})
-        return cls(given, preset, images.spec, store)
+        return cls(given, preset, images.spec, images.title, store)
+
+    def is_stored(self) -> bool:
+        """Whether the store has the networks that every chapter asks for: of both kinds, of all seeds."""
+        base = [self.network(spiking=spiking, seed=seed) for spiking in (True, False) for seed in self.seeds]
+        return all(self.store.find(spec) for spec in base)
 
     def value(self, name: str) -> Any:
         """A parameter as given, else the preset's."""
@@ -154,16 +167,6 @@ class Run:
     @cached_property
     def seeds(self) -> tuple[int, ...]:
         return self.value("seeds")
-
-    @property
-    def title(self) -> str:
-        """The data set's name for people. Other images under a known name, such as a subset, are called so."""
-        from snnlib.data.images import KNOWN
-
-        known = KNOWN.get(self.data.dataset)
-        if known is None:
-            return self.data.slug
-        return known.title if known.fingerprint == self.data.fingerprint else f"{known.title} (subset or modified)"
 
     def network(
         self,
@@ -203,4 +206,4 @@ class Run:
     def published_networks(self) -> list[Network]:
         """The trained networks that came with this checkout, of any data set."""
         entries = [entry for entry in self.store.entries() if entry.layer == "published" and entry.kind == "TrainSpec"]
-        return [self.store.get(entry.spec) for entry in entries]
+        return [self.store.read(entry) for entry in entries]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import io
 import os
 import platform
 import subprocess
+import tokenize
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +19,7 @@ PACKAGE = Path(__file__).parent
 PACKAGES = ("torch", "torchvision", "snntorch", "numpy", "lightning-fabric", "xarray", "snnlib")
 # what bears on a network, and on a result; what a spec says is in its hash already
 TRAINING_ROOMS = ("neurons.py", "models", "data", "training.py")
-RESULT_ROOMS = (*TRAINING_ROOMS, "recording.py", "similarity.py", "experiments.py")
+RESULT_ROOMS = (*TRAINING_ROOMS, "layers.py", "loaders.py", "recording.py", "similarity.py", "experiments.py")
 
 
 def provenance(rooms: tuple[str, ...]) -> dict[str, Any]:
@@ -49,27 +51,36 @@ def git_commit() -> str | None:
 
 @functools.cache
 def code_fingerprint(rooms: tuple[str, ...]) -> str:
-    """Hash of some rooms of this package, blind to comments, docstrings, layout, and files that only re-export.
+    """Hash of some rooms of this package, blind to comments, docstrings, white space, and files that only re-export.
 
-    A cached result made by other code is thereby noticed; a mended comment does not disturb it.
+    A cached result made by other code is thereby noticed; a mended comment does not disturb it. The same on every
+    version of Python: it is the hash of source text, not of what one version parses it to.
     """
     digest = hashlib.sha256()
     for room in rooms:
         path = PACKAGE / room
         for source in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            tree = ast.parse(source.read_text(encoding="utf8"))
-            if any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.walk(tree)):
-                digest.update(f"{source.relative_to(PACKAGE)}\0{_meaning(tree)}\0".encode())
+            if meaning := code_without_words(source.read_text(encoding="utf8")):
+                digest.update(f"{source.relative_to(PACKAGE).as_posix()}\0{meaning}\0".encode())
     return digest.hexdigest()[:12]
 
 
-def _meaning(tree: ast.Module) -> str:
-    """The syntax tree as text, without docstrings."""
+def code_without_words(source: str) -> str:
+    """Source text without comments, docstrings and white space; empty if it defines no function and no class."""
+    tree = ast.parse(source)
+    if not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.walk(tree)):
+        return ""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
     for node in ast.walk(tree):
         match getattr(node, "body", None):
-            case [ast.Expr(value=ast.Constant()), *rest]:
-                node.body = rest
-    return ast.dump(tree)
+            case [ast.Expr(value=ast.Constant()) as docstring, *_]:
+                for row in range(docstring.lineno, docstring.end_lineno + 1):
+                    lines[row - 1] = ""
+    return "".join("".join(lines).split())
 
 
 def hardware() -> dict[str, Any]:

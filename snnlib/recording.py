@@ -178,6 +178,11 @@ def _by_step(name: str, module: nn.Module, output: Tensor, n: int, steps: int) -
     )
 
 
+def _per_neuron(spikes: Tensor) -> Tensor:
+    """(S, B, p) spikes -> (S,) spikes of a neuron, summed over images; float32 counts them exactly up to 2^24."""
+    return spikes.sum((1, 2), dtype=torch.float32).cpu().double() / spikes.shape[2]
+
+
 def firing_rates(model: nn.Module, loader: Iterable[Any], steps: int | None = None) -> xr.DataArray:
     r"""Firing rate of every spiking layer at every step, :math:`r_l[t] = \frac{1}{Np} \sum_{i,j} s_{ij}[t]`.
 
@@ -203,7 +208,7 @@ def firing_rates(model: nn.Module, loader: Iterable[Any], steps: int | None = No
     sums: dict[Layer, np.ndarray] = {}
     n_images = 0
     for batch in batches(loader):
-        found = recorder(batch, lambda spikes: spikes.sum((1, 2), dtype=torch.float64).cpu() / spikes.shape[2])  # (S,)
+        found = recorder(batch, lambda spikes: _per_neuron(spikes))  # (S,)
         for layer, values in found.items():
             sums[layer] = sums.get(layer, 0.0) + torch.cat(values).numpy()
         n_images += batch.n

@@ -268,4 +268,4 @@ def _with_progress(pairs: Iterator[Any], loader: Iterable[Any], progress: bool) 
         return pairs
     from tqdm import tqdm
 
-    return tqdm(pairs, desc="CKA", unit="batch", total=length(loader))
+    return tqdm(pairs, desc="CKA", unit="batch", total=length(loader), delay=2)

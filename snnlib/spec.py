@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, field_validator, model_validator
 
 DEPTHS = (20, 38, 56, 110, 164)
 STAGES = (1, 2, 3)
@@ -70,7 +70,7 @@ class ModelSpec(Spec):
     """
 
     arch: Literal["resnet20", "resnet38", "resnet56", "resnet110", "resnet164"] = "resnet20"
-    spiking: bool = True
+    spiking: StrictBool = True
     T: PositiveInt = 4
     width: PositiveFloat = 1.0
     residual: bool | tuple[Literal[1, 2, 3], ...] = True
@@ -81,17 +81,23 @@ class ModelSpec(Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _an_ann_has_no_neuron(cls, values: Any) -> Any:
+    def _what_plays_no_part_is_fixed(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("spiking") is False:
             neuron = {"T": 1, "tau": 0.5, "v_threshold": 1.0, "surrogate": "triangular", "alpha": 1.0}
             return {**values, **neuron}
+        if isinstance(values, dict) and values.get("surrogate") == "dspike":
+            return {**values, "alpha": 1.0}
         return values
 
-    @model_validator(mode="after")
-    def _stages_once(self) -> Self:
-        if not isinstance(self.residual, bool) and len(set(self.residual)) != len(self.residual):
-            raise ValueError(f"residual = {self.residual} names a stage twice; name each of {STAGES} at most once")
-        return self
+    @field_validator("residual")
+    @classmethod
+    def _one_way_to_say_it(cls, residual: bool | tuple[int, ...]) -> bool | tuple[int, ...]:
+        """Stages in order; all of them are True, none is False: one network has one hash."""
+        if isinstance(residual, bool):
+            return residual
+        if len(set(residual)) != len(residual):
+            raise ValueError(f"{residual} names a stage twice; name each of {STAGES} at most once")
+        return {len(STAGES): True, 0: False}.get(len(residual), tuple(sorted(residual)))
 
     @property
     def slug(self) -> str:
@@ -124,7 +130,11 @@ class DataSpec(Spec):
 
 
 class TrainSpec(Spec):
-    """One trained network: what is trained, on what, and how. `epochs=0` is the untrained network, the null model."""
+    """One trained network: what is trained, on what, and how.
+
+    `epochs=0` is the untrained network, the null model: initial weights, and batch-norm statistics of the training
+    images, without which most of its neurons would never fire.
+    """
 
     model: ModelSpec
     data: DataSpec
@@ -137,6 +147,12 @@ class TrainSpec(Spec):
     validation: NonNegativeInt = 0
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> Self:
+        if self.epochs and self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs = {self.warmup_epochs} must be fewer than epochs = {self.epochs}")
+        return self
 
     @property
     def slug(self) -> str:
@@ -230,7 +246,7 @@ PRESETS = {
         depths=(20,),  # ResNet-38 alone would take as long as all the rest: ask for it with depths=20,38
     ),
     "paper": Preset(
-        title="the paper's settings: CIFAR-10, 300 epochs, for GPUs",
+        title="CIFAR-10 and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
         dataset="cifar10",
         seeds=(0, 1, 2),
         n_images=2048,

@@ -11,8 +11,6 @@ waits.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import sys
@@ -20,19 +18,17 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from filelock import FileLock, Timeout
 
-from snnlib import spec as specs
+from snnlib.data.images import default_cache_dir
+from snnlib.entries import Entry, damage, read_card, seal, whole_folder
 from snnlib.provenance import PACKAGE, code_fingerprint, provenance
 from snnlib.spec import DataSpec, Spec, SpecError
-
-CARD, SUMS = "card.json", "SHA256SUMS"
 
 
 class DamagedEntry(UserWarning):
@@ -43,61 +39,16 @@ class OtherCode(UserWarning):
     """An entry was made by code that computes differently from today's."""
 
 
-def cache_folder() -> Path:
-    """`SNNLIB_CACHE`, or the user's cache directory of this system."""
-    return Path(os.environ.get("SNNLIB_CACHE") or platformdirs.user_cache_dir("snnlib"))
-
-
 def published_folder() -> Path:
     """`SNNLIB_PUBLISHED`, or `published/` beside the package in its checkout."""
-    return Path(os.environ.get("SNNLIB_PUBLISHED") or PACKAGE.parent / "published")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One stored model or result."""
-
-    folder: Path
-    layer: str  # "published" or "cache"
-    card: dict[str, Any]
-
-    @property
-    def kind(self) -> str:
-        return self.card["kind"]
-
-    @property
-    def spec(self) -> Spec:
-        return getattr(specs, self.kind)(**self.card["spec"])
-
-
-def damage(folder: Path) -> str | None:
-    """What is wrong with an entry's files, or None: every file must be there and have the checksum it was given."""
-    try:
-        lines = (folder / SUMS).read_text().splitlines()
-        listed = dict(reversed(line.split("  ", 1)) for line in lines)
-    except (OSError, ValueError) as error:
-        return f"{folder / SUMS} cannot be read ({error})"
-    if CARD not in listed:
-        return f"{folder / SUMS} does not list {CARD}"
-    for name, expected in listed.items():
-        path = folder / name
-        if not path.is_file():
-            return f"{path} is missing"
-        if _sha256(path) != expected:
-            return f"{path} does not have the checksum that {SUMS} gives"
-    return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return Path(os.environ.get("SNNLIB_PUBLISHED") or PACKAGE.parent / "published").expanduser()
 
 
 class Store:
     """See the module's text.
 
     Args:
-        cache: the user's layer; default `cache_folder()`.
+        cache: the user's layer; default `data.default_cache_dir()`.
         published: the read-only layer; default `published_folder()`; need not exist.
         data_root: where data sets lie, for what must be computed.
         dataset: the data set as its user names it; a spec knows only the content of a `folder:PATH`, not where it lies.
@@ -112,39 +63,43 @@ class Store:
         dataset: str | None = None,
         recompute: bool = False,
     ) -> None:
-        self.cache = Path(cache or cache_folder())
+        self.cache = Path(cache or default_cache_dir())
         self.published = Path(published or published_folder())
         self.data_root, self.dataset = data_root, dataset
         self._recompute = recompute
         self._renewed: set[str] = set()  # what this store object has made anew already
+        self._locks: dict[str, FileLock] = {}
 
     def get(self, spec: Spec) -> Any:
         """The value of `spec`: a `training.Network`, or an `xarray.DataArray`. Computed if it is nowhere, then kept."""
-        if not self._must_renew(spec) and (entry := self.find(spec)):
-            return self._read(spec, entry)
+        if (value := self._read_if_there(spec)) is not None:
+            return value
         with self._lock(spec):
-            if not self._must_renew(spec) and (entry := self.find(spec)):  # another process made it meanwhile
-                return self._read(spec, entry)
+            self._recover(spec)
+            if (value := self._read_if_there(spec)) is not None:  # another process made it meanwhile
+                return value
             return self._make(spec)
 
     def find(self, spec: Spec) -> Entry | None:
-        """The entry of `spec`, undamaged, in the published layer, else in the cache. Damage is named and set aside."""
-        for layer, folder in (("published", self.published / spec.name), ("cache", self.cache / "entries" / spec.name)):
-            if not folder.is_dir():
-                continue
-            if problem := damage(folder):
-                self._set_aside(folder, layer, problem)
-                continue
-            card = json.loads((folder / CARD).read_text())
-            return Entry(folder, layer, card)
-        return None
+        """The newest undamaged entry of `spec`: the published one, unless it was made anew in the cache since.
+
+        Damage is named and set aside. An entry of the cache that was made by other code than runs now does not count.
+        """
+        found = [self._sound(spec, layer) for layer in ("published", "cache")]
+        return max(filter(None, found), key=lambda entry: entry.card["made"], default=None)  # the first of equals
 
     def entries(self) -> Iterator[Entry]:
         """All undamaged entries of both layers, published ones first, by name."""
+        for layer, folder in self.folders():
+            if not damage(folder):
+                yield Entry(folder, layer, read_card(folder))
+
+    def folders(self) -> Iterator[tuple[str, Path]]:
+        """(layer, folder) of all entries, damaged ones too."""
         for layer, root in (("published", self.published), ("cache", self.cache / "entries")):
             for folder in sorted(root.iterdir()) if root.is_dir() else ():
-                if folder.is_dir() and not damage(folder):
-                    yield Entry(folder, layer, json.loads((folder / CARD).read_text()))
+                if folder.is_dir() and not folder.name.startswith("."):
+                    yield layer, folder
 
     def images(self, data: DataSpec) -> Any:
         """The images that `data` names, opened at this store's `data_root`.
@@ -164,22 +119,25 @@ class Store:
         return images
 
     def publish(self, spec: Spec) -> Path:
-        """Copy the entry of `spec` from the cache into the published layer; returns its folder there."""
+        """Copy the entry of `spec` from the cache into the published layer; returns its folder there.
+
+        Raises:
+            SpecError: neither layer has it.
+        """
         entry = self.find(spec)
         if entry is None:
             raise SpecError(f"{spec.name} is not in the store: compute it before publishing it")
         if entry.layer == "cache":
             self.published.mkdir(parents=True, exist_ok=True)
-            with _whole_folder(self.published / spec.name, self.published) as folder:
+            with self._lock(spec), whole_folder(self.published / spec.name, self.published) as folder:
                 shutil.copytree(entry.folder, folder, dirs_exist_ok=True)
         return self.published / spec.name
 
-    def _must_renew(self, spec: Spec) -> bool:
-        return self._recompute and spec.hash not in self._renewed
-
-    def _read(self, spec: Spec, entry: Entry) -> Any:
+    def read(self, entry: Entry) -> Any:
+        """The value of an entry, with a warning if it was made by other code than runs now."""
         from snnlib import experiments
 
+        spec = entry.spec
         if entry.card["code"] != code_fingerprint(experiments.rooms(spec)):
             warnings.warn(
                 f"{spec.name} ({entry.layer}) was made by other code (commit {entry.card['commit']}) than the one that "
@@ -189,34 +147,74 @@ class Store:
             )
         return experiments.read(spec, entry.folder, entry.card)
 
+    def _must_renew(self, spec: Spec) -> bool:
+        return self._recompute and spec.hash not in self._renewed
+
+    def _folder(self, spec: Spec, layer: str) -> Path:
+        return (self.published if layer == "published" else self.cache / "entries") / spec.name
+
+    def _sound(self, spec: Spec, layer: str) -> Entry | None:
+        """The entry in one layer, if it is there, undamaged, and in the cache made by the code that runs now."""
+        from snnlib import experiments
+
+        folder = self._folder(spec, layer)
+        if not folder.is_dir():
+            return None
+        if damage(folder):
+            # perhaps another process is just replacing it: look again when nobody is
+            with self._lock(spec):
+                if (problem := damage(folder)) is not None:
+                    self._set_aside(folder, layer, problem)
+                    return None
+        entry = Entry(folder, layer, read_card(folder))
+        stale = layer == "cache" and entry.card["code"] != code_fingerprint(experiments.rooms(spec))
+        return None if stale else entry
+
+    def _read_if_there(self, spec: Spec) -> Any:
+        """The value of `spec`, or None. Read again if the entry was replaced meanwhile: no old card, new weights."""
+        while not self._must_renew(spec) and (entry := self.find(spec)):
+            with suppress(FileNotFoundError):
+                before = entry.folder.stat().st_ino
+                value = self.read(entry)
+                if entry.folder.stat().st_ino == before:
+                    return value
+        return None
+
     def _make(self, spec: Spec) -> Any:
         from snnlib import experiments
 
+        if self._folder(spec, "cache").is_dir() and not self._must_renew(spec):
+            print(f"{spec.name} in the cache was made by other code: it is made again", file=sys.stderr)
+        context = _Context(self, self.cache / "working" / spec.name)
         started = time.perf_counter()
-        for abandoned in self.cache.glob(f".{spec.name}-*"):  # of a process that was killed while writing
-            shutil.rmtree(abandoned, ignore_errors=True)
-        working = self.cache / "working" / spec.name
-        value = experiments.compute(spec, _Context(self, working))
+        value = experiments.compute(spec, context)
+        duration = time.perf_counter() - started - context.waited
         entries = self.cache / "entries"
         entries.mkdir(parents=True, exist_ok=True)
-        with _whole_folder(entries / spec.name, self.cache) as folder:
+        with whole_folder(entries / spec.name, self.cache) as folder:
             card = {"kind": type(spec).__name__, "hash": spec.hash, "spec": spec.model_dump(mode="json")}
-            card |= provenance(experiments.rooms(spec)) | {"duration": time.perf_counter() - started}
+            card |= provenance(experiments.rooms(spec)) | {"duration": duration}
             card |= experiments.write(value, folder)  # may know the duration better: a training that was resumed does
-            for path in folder.iterdir():
-                path.chmod(0o644)  # some writers make private files
-            (folder / CARD).write_text(json.dumps(card, indent=1, allow_nan=False) + "\n")
-            sums = [f"{_sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir())]
-            (folder / SUMS).write_text("".join(sums))
-        shutil.rmtree(working, ignore_errors=True)
+            seal(folder, card)
+        shutil.rmtree(context.folder, ignore_errors=True)
         self._renewed.add(spec.hash)
         return experiments.read(spec, entries / spec.name, card)  # what a later call will get, not something like it
 
+    def _recover(self, spec: Spec) -> None:
+        """Tidy up after a process that was killed while it wrote: keep a whole entry that has lost its place."""
+        target = self._folder(spec, "cache")
+        for abandoned in self.cache.glob(f".{spec.name}-*"):
+            for whole in (abandoned / "entry", abandoned):
+                if not target.exists() and damage(whole) is None:
+                    os.replace(whole, target)
+            shutil.rmtree(abandoned, ignore_errors=True)
+
     @contextmanager
     def _lock(self, spec: Spec) -> Iterator[None]:
+        """One process at a time works on an entry; within this store object the lock may be taken again."""
         path = self.cache / "locks" / f"{spec.name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
+        lock = self._locks.setdefault(spec.name, FileLock(path))
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -240,36 +238,22 @@ class Store:
         warnings.warn(f"{problem}; set aside in {aside} and made again", DamagedEntry, stacklevel=3)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Context:
     """The store as a running computation sees it: `experiments.Context`."""
 
     store: Store
     folder: Path
+    waited: float = 0.0  # seconds spent on what the computation builds on, which has cards of its own
 
     def get(self, spec: Spec) -> Any:
-        return self.store.get(spec)
+        started = time.perf_counter()
+        value = self.store.get(spec)
+        self.waited += time.perf_counter() - started
+        return value
 
     def images(self, data: DataSpec) -> Any:
         return self.store.images(data)
-
-
-@contextmanager
-def _whole_folder(target: Path, scratch: Path) -> Iterator[Path]:
-    """A folder that takes the name `target` only once it is complete; an older one of that name is replaced."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=scratch))
-    temporary.chmod(0o755)  # mkdtemp's folders are private, the store's are like any other
-    try:
-        yield temporary
-        if target.exists():
-            retired = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=scratch))
-            os.replace(target, retired / "entry")
-            os.replace(temporary, target)
-            shutil.rmtree(retired)
-        else:
-            os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _made(folder: Path) -> Path:

@@ -8,7 +8,8 @@ With :math:`S` steps in all, :math:`W` of them warm-up, and base rate :math:`\et
 The weights of the last epoch are the result. Test accuracy is reported after every epoch and picks nothing.
 
 Everything random is a function of (seed, epoch), so a run that was killed goes on from the checkpoint of its last
-finished epoch and ends with the same weights, bit for bit, on the same machine.
+finished epoch and ends with the same weights, bit for bit, on the processor it began on (GPUs add up in no fixed
+order).
 """
 
 from __future__ import annotations

@@ -65,7 +65,9 @@ def test_store_lists_checks_and_publishes(snnlib):
         (("train", "--T", "0"), "T = 0"),
         (("train", "--dataset", "nosuch"), "'nosuch' is not known"),
         (("train", "--data-root", "/no/such/folder"), "/no/such/folder"),
+        (("train", "--dataset", "folder:/no[/b]such"), "folder:/no[/b]such"),
         (("compare", "snn", "rnn"), "'rnn' names no network"),
+        (("compare", "snn", "ann", "--out", "missing/cka.nc"), "there is no folder"),
         (("store", "publish", "nothing"), "'nothing' names no entry"),
     ],
 )

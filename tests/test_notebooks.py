@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-import time
+import zipfile
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -113,12 +114,29 @@ def test_a_bad_parameter_stops_the_run_with_one_sentence(papermill, tmp_path, pa
     assert "\n" not in error.evalue
     assert error.traceback == [f"{error.ename}: {error.evalue}"], "the sentence, and no traceback"
     assert str(parameters[1]) in error.evalue, "names the value"
+    # from the kernel's start to the error, as papermill measures it
+    assert nbformat.read(out, as_version=4).metadata.papermill.duration < 20
     left = [p for p in tmp_path.rglob("*") if p.is_file() and p != out and p.suffix != ".lock"]
     assert not left
 
 
-def test_a_bad_parameter_is_found_within_20_seconds(papermill, tmp_path):
-    """Not a benchmark: a limit that the issue sets, far above what it takes (an import)."""
-    started = time.monotonic()
-    papermill(SPATIAL, "-p", "T", 0, cache=tmp_path / "cache")
-    assert time.monotonic() - started < 60, "20 s from the kernel's start, with room for a busy machine"
+CIFAR10 = REPOSITORY.parent / "shared" / "data" / "cifar10.zip"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CIFAR10.exists(), reason=f"needs the real images of {CIFAR10.name} beside the repository")
+def test_spatial_on_real_cifar10_images(papermill, tmp_path):
+    """The preset `laptop` on real images, as image files below data_root; a few hundred, so that it takes a minute."""
+    kept = Counter()
+    with zipfile.ZipFile(CIFAR10) as archive:
+        for name in archive.namelist():
+            folder = name.rsplit("/", 1)[0]
+            if not name.endswith("/") and kept[folder] < (26 if "/train/" in name else 8):
+                kept[folder] += 1
+                archive.extract(name, tmp_path / "data")
+    narrow = ("-p", "width", 0.25, "-p", "seeds", 1, "-p", "epochs", 1)
+    arguments = ("-p", "dataset", "cifar10", "-p", "data_root", "data", "-p", "preset", "laptop", *narrow, *SHORT[3:])
+    done, out = papermill(SPATIAL, *arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "CIFAR-10 (subset)" in text(out)
+    assert "1 epoch " in text(out)

@@ -37,6 +37,7 @@ ROOMS = (
     "recording",
     "similarity",
     "experiments",
+    "entries",
     "store",
     "tables",
     "charts",

@@ -50,6 +50,19 @@ def test_an_ann_is_one_network_whatever_t_says():
     assert ModelSpec(spiking=True, T=4).hash != ModelSpec(spiking=True, T=8).hash
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"residual": (1, 2, 3)}, {"residual": True}),
+        ({"residual": ()}, {"residual": False}),
+        ({"residual": (3, 1)}, {"residual": (1, 3)}),
+        ({"surrogate": "dspike", "alpha": 2.0}, {"surrogate": "dspike"}),
+    ],
+)
+def test_one_network_has_one_hash(one, other):
+    assert ModelSpec(**one).hash == ModelSpec(**other).hash
+
+
 def test_a_spec_comes_back_from_its_json():
     spec = CompareSpec(a=train_spec(model={"residual": (1, 3)}), b=train_spec(seed=1), n_images=64)
     assert CompareSpec(**json.loads(spec.model_dump_json())) == spec
@@ -64,6 +77,8 @@ def test_a_spec_comes_back_from_its_json():
         (lambda: train_spec(model={"residual": (1, 1)}), r"names a stage twice"),
         (lambda: train_spec(colour="red"), r"colour = 'red': TrainSpec has no such parameter"),
         (lambda: train_spec(epochs=-1), r"epochs = -1"),
+        (lambda: train_spec(epochs=2, warmup_epochs=2), r"warmup_epochs = 2.0 must be fewer than epochs = 2"),
+        (lambda: ModelSpec(spiking=0), r"spiking = 0"),
         (lambda: CompareSpec(a=train_spec(), b=train_spec(), n_images=3), r"n_images = 3 .* at least 4"),
         (lambda: RatesSpec(network=train_spec(model={"spiking": False}), n_images=8), r"only a spiking one"),
         (
@@ -92,6 +107,7 @@ def test_errors_name_the_value(make, message):
         ({"seeds": []}, r"seeds = \(\)|seeds = \[\]"),
         ({"seeds": [0, 0]}, "names a seed twice"),
         ({"n_images": 3}, "n_images = 3"),
+        ({"data_root": 5}, "data_root = 5 is not a path"),
         ({"recompute": "maybe"}, "recompute = 'maybe' .* True or False"),
     ],
 )

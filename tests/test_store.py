@@ -2,20 +2,25 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
+import time
 import warnings
+from dataclasses import replace
 from importlib.metadata import version
 
+import numpy as np
 import pytest
 import torch
 import xarray as xr
+from PIL import Image
 
 from snnlib import experiments
+from snnlib import store as store_room
+from snnlib.entries import damage, seal
 from snnlib.parameters import Parameters, Run
 from snnlib.spec import CompareSpec, RatesSpec, SpecError
-from snnlib.store import DamagedEntry, OtherCode, Store, damage
+from snnlib.store import DamagedEntry, OtherCode, Store
 
 
 @pytest.fixture
@@ -148,20 +153,126 @@ def test_recompute_makes_anew_once(run, computed):
     assert damage(run.store.find(spec).folder) is None
 
 
-def test_an_entry_made_by_other_code_is_noticed(run):
+def made_by_other_code(folder):
+    card = json.loads((folder / "card.json").read_text())
+    seal(folder, {**card, "code": "0" * 12})
+
+
+def test_a_cached_entry_made_by_other_code_is_made_again(run, computed, capsys):
+    spec = untrained(run)
+    run.store.get(spec)
+    made_by_other_code(run.store.find(spec).folder)
+    Store().get(spec)
+    assert computed == [spec.name] * 2
+    assert "made by other code" in capsys.readouterr().err
+    Store().get(spec)
+    assert len(computed) == 2
+
+
+def test_a_published_entry_made_by_other_code_is_used_with_a_warning(run, computed, tmp_path):
+    spec = untrained(run)
+    run.store.get(spec)
+    made_by_other_code(run.store.publish(spec))
+    with pytest.warns(OtherCode, match="recompute=True"):
+        Store(cache=tmp_path / "other").get(spec)
+    assert len(computed) == 1
+
+
+def test_what_was_made_anew_takes_the_place_of_the_published(run, computed, tmp_path):
+    spec = untrained(run)
+    run.store.get(spec)
+    published = run.store.publish(spec)
+    card = json.loads((published / "card.json").read_text())
+    seal(published, {**card, "made": "2020-01-01T00:00:00+00:00"})
+    anew = Store(cache=tmp_path / "other", recompute=True)
+    anew.get(spec)
+    assert len(computed) == 2
+    assert Store(cache=tmp_path / "other").find(spec).layer == "cache"
+    assert Store(cache=tmp_path / "other").publish(spec) == published
+    assert json.loads((published / "card.json").read_text())["made"] > "2020-01-02"
+
+
+def test_reading_published_networks_recomputes_nothing(run, computed):
+    spec = untrained(run)
+    run.store.get(spec)
+    run.store.publish(spec)
+    assert len(replace(run, store=Store(recompute=True)).published_networks()) == 1
+    assert len(computed) == 1
+
+
+def test_an_entry_that_lost_its_place_to_a_kill_is_found_again(run, computed):
+    """Killed between the two renames that replace an entry: both lie under temporary names."""
     spec = untrained(run)
     run.store.get(spec)
     folder = run.store.find(spec).folder
-    card = folder / "card.json"
-    before = card.read_text()
-    card.write_text(re.sub(r'"code": "[0-9a-f]+"', '"code": "000000000000"', before))
-    sums = folder / "SHA256SUMS"
-    import hashlib
+    lost = run.store.cache / f".{spec.name}-old-x"
+    lost.mkdir()
+    folder.rename(lost / "entry")
+    (run.store.cache / f".{spec.name}-y").mkdir()
+    Store().get(spec)
+    assert computed == [spec.name]
+    assert not list(run.store.cache.glob(f".{spec.name}*"))
 
-    old, new = (hashlib.sha256(text.encode()).hexdigest() for text in (before, card.read_text()))
-    sums.write_text(sums.read_text().replace(old, new))
-    with pytest.warns(OtherCode, match="recompute=True"):
-        Store().get(spec)
+
+def test_an_entry_that_is_being_replaced_is_not_taken_for_damaged(run, computed, monkeypatch):
+    """The reader sees old checksums with new files; under the lock it looks again, and all is well."""
+    spec = untrained(run)
+    run.store.get(spec)
+    seen, original = [], store_room.damage
+
+    def first_time_unlucky(folder):
+        seen.append(folder)
+        return "it looks damaged" if len(seen) == 1 else original(folder)
+
+    monkeypatch.setattr(store_room, "damage", first_time_unlucky)
+    Store().get(spec)
+    assert computed == [spec.name]
+    assert not (run.store.cache / "damaged").exists()
+
+
+def test_duration_leaves_out_what_has_a_card_of_its_own(run):
+    a = run.network(spiking=True)
+    spec = CompareSpec(a=a, b=a, n_images=16, batch_size=16)
+    began = time.perf_counter()
+    run.store.get(spec)
+    whole = time.perf_counter() - began
+    cards = [run.store.find(each).card["duration"] for each in (a, spec)]
+    assert cards[0] > 0
+    assert sum(cards) < whole
+
+
+def test_untrained_networks_fire(run):
+    """They have the batch-norm statistics of the images: without, deep layers would be silent."""
+    rates = run.rates(untrained(run))
+    assert float(rates.mean("step").min()) > 0.001
+
+
+def test_the_same_small_folder_twice(run, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 12), ("test", 6)):
+        for label in "ab":
+            folder = tmp_path / "own" / split / label
+            folder.mkdir(parents=True)
+            for i in range(count):
+                Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(folder / f"{i}.png")
+    parameters = Parameters(dataset=f"folder:{tmp_path / 'own'}", T=2, width=0.25, epochs=1, seeds=1)
+    for _ in range(2):
+        own = Run.of(parameters)
+        assert own.value("n_images") == 12
+        assert own.compare(own.network(spiking=True), own.network(spiking=False)).attrs["n_images"] == 12
+    with pytest.raises(SpecError, match=r"n_images = 13.* 12 test images"):
+        Run.of(parameters.model_copy(update={"n_images": 13}))
+
+
+@pytest.mark.parametrize(("n", "largest", "sizes"), [(352, 256, {176}), (10, 8, {5}), (9, 8, {5, 4}), (20, 256, {20})])
+def test_batches_are_as_equal_as_can_be(run, n, largest, sizes):
+    batches = experiments.test_batches(run.store.images(run.data), n, largest)
+    assert {len(labels) for _, labels in batches} == sizes
+
+
+def test_batches_too_small_for_the_estimator_are_refused(run):
+    with pytest.raises(SpecError, match="n_images = 10 cannot be split"):
+        experiments.test_batches(run.store.images(run.data), 10, 4)
 
 
 def test_the_same_code_is_no_cause_for_a_warning(run):

@@ -1,0 +1,94 @@
+"""One entry of the store as files: a folder with a payload, its card, and the checksums of both.
+
+<words>-<hash>/   payload, card.json, SHA256SUMS (as `sha256sum --check` reads it)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from snnlib import spec as specs
+from snnlib.spec import Spec
+
+CARD, SUMS = "card.json", "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stored model or result."""
+
+    folder: Path
+    layer: str  # "published" or "cache"
+    card: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return self.card["kind"]
+
+    @property
+    def spec(self) -> Spec:
+        return getattr(specs, self.kind)(**self.card["spec"])
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with an entry's files, or None: every file must be there and have the checksum it was given."""
+    try:
+        lines = (folder / SUMS).read_text().splitlines()
+        listed = dict(reversed(line.split("  ", 1)) for line in lines)
+    except (OSError, ValueError) as error:
+        return f"{folder / SUMS} cannot be read ({error})"
+    if CARD not in listed:
+        return f"{folder / SUMS} does not list {CARD}"
+    for name, expected in listed.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{path} is missing"
+        if _sha256(path) != expected:
+            return f"{path} does not have the checksum that {SUMS} gives"
+    return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of an undamaged entry."""
+    return json.loads((folder / CARD).read_text(encoding="utf8"))
+
+
+def seal(folder: Path, card: dict[str, Any]) -> None:
+    """Write the card and the checksums beside a payload: the entry is complete."""
+    (folder / CARD).write_text(json.dumps(card, indent=1, allow_nan=False) + "\n", encoding="utf8")
+    files = sorted(path for path in folder.iterdir() if path.name != SUMS)
+    for path in files:
+        path.chmod(0o644)  # some writers make private files
+    (folder / SUMS).write_text("".join(f"{_sha256(path)}  {path.name}\n" for path in files), encoding="utf8")
+
+
+@contextmanager
+def whole_folder(target: Path, scratch: Path) -> Iterator[Path]:
+    """A folder that takes the name `target` only once it is complete; an older one of that name is replaced."""
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=scratch))
+    temporary.chmod(0o755)  # mkdtemp's folders are private, the store's are like any other
+    try:
+        yield temporary
+        if target.exists():
+            retired = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=scratch))
+            os.replace(target, retired / "entry")
+            os.replace(temporary, target)
+            shutil.rmtree(retired)
+        else:
+            os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
