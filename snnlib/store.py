@@ -4,9 +4,9 @@
     CACHE/working/<words>-<hash>/   checkpoints of what is being computed
     CACHE/locks/, CACHE/damaged/    one lock an entry; entries whose checksum was wrong, set aside
 
-`Store.get(spec)` finds an entry in the published layer, else in the cache, else computes it and keeps it. An entry is
-written under a temporary name and renamed whole. Of two processes that ask for the same thing one works, the other
-waits.
+`Store.get(spec)` finds an entry in the published layer, else in the cache, else computes it and keeps it. What was made
+anew in the cache comes before the published; what other code left in the cache does not count. An entry is written
+under a temporary name and renamed whole. Of two processes that ask for the same thing one works, the other waits.
 """
 
 from __future__ import annotations
