@@ -1,8 +1,9 @@
 """snnlib: train spiking and ordinary networks, record their features, compare their representations.
 
-The four names most users need stand here; everything else is in the rooms, from the ground up: `spec`, `neurons`,
-`models`, `data`, `training`, `recording`, `similarity`, `experiments`, `store`, `parameters`, `tables`, `charts`,
-`notebook`. Nothing heavy is imported until it is used, so a mistyped parameter is reported before torch has loaded.
+The four names most users need stand here; everything else is in the rooms, from the ground up: `spec`, `kernels`,
+`neurons`, `models`, `data`, `training`, `recording`, `similarity`, `experiments`, `store`, `parameters`, `tables`,
+`charts`, `notebook`. Nothing heavy is imported until it is used, so a mistyped parameter is reported before torch has
+loaded.
 """
 
 import lazy_loader
@@ -16,7 +17,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "data",
         "entries",
         "experiments",
+        "kernels",
         "layers",
+        "memory",
         "loaders",
         "models",
         "neurons",
@@ -29,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "store",
         "tables",
         "training",
+        "workers",
     ],
     submod_attrs={"neurons": ["LIF"], "models": ["build_model"], "similarity": ["cka", "compare"]},
 )

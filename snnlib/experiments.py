@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatch
@@ -35,6 +36,8 @@ class Context(Protocol):
     """What a computation may ask of the store that runs it."""
 
     folder: Path  # for checkpoints; survives a crash
+    siblings: int  # how many networks are trained side by side with this one, itself included
+    stop: threading.Event | None  # once set, the computation is no longer wanted
 
     def get(self, spec: Spec) -> Any:
         """The value of another spec that this one builds on."""
@@ -67,7 +70,7 @@ def compute(spec: Spec, context: Context) -> Any:
 @compute.register
 def _(spec: TrainSpec, context: Context) -> training.Network:
     images = context.images(spec.data)
-    network = training.train(spec, images, context.folder)
+    network = training.train(spec, images, context.folder, siblings=context.siblings, stop=context.stop)
     if spec.epochs == 0:
         estimate_batch_norm(network.model, Batches(images.train, BATCH, mean=images.mean, std=images.std))
     return network
@@ -140,7 +143,8 @@ def write(value: Any, folder: Path) -> dict[str, Any]:
         metrics = {k: v for k, v in (value.history[-1] if value.history else {}).items() if k not in ("epoch", "lr")}
         parameters = sum(p.numel() for p in value.model.parameters())
         duration = sum(epoch["seconds"] for epoch in value.history)
-        return {"parameters": parameters, "metrics": metrics, "history": value.history, "duration": duration}
+        known = {"parameters": parameters, "metrics": metrics, "history": value.history, "duration": duration}
+        return known | {"means": value.means}
     value.to_netcdf(folder / RESULT, engine="h5netcdf")
     return {"shape": dict(value.sizes), **value.attrs}
 
@@ -150,5 +154,6 @@ def read(spec: Spec, folder: Path, card: dict[str, Any]) -> Any:
     if isinstance(spec, TrainSpec):
         model = training.build(spec.model, spec.data, spec.seed)
         model.load_state_dict(load_file(folder / WEIGHTS))
-        return training.Network(spec, model.to(memory_format=torch.channels_last).eval(), card["history"])
+        model = model.to(memory_format=torch.channels_last).eval()
+        return training.Network(spec, model, card["history"], card.get("means", {}))
     return xr.load_dataarray(folder / RESULT, engine="h5netcdf")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -194,6 +195,10 @@ class Run:
     def train(self, spec: TrainSpec) -> Network:
         """The trained network, from the store or trained now."""
         return self.store.get(spec)
+
+    def train_all(self, specs: Iterable[TrainSpec]) -> list[Network]:
+        """The trained networks, from the store or trained now, side by side where there are cores for it."""
+        return self.store.get_all(list(specs))
 
     def compare(self, a: TrainSpec, b: TrainSpec, **options: Any) -> xr.DataArray:
         """Similarity of two networks, layer by layer; options are those of `CompareSpec`."""

@@ -17,7 +17,6 @@ mode, and every module gets its own training mode back.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
@@ -31,6 +30,7 @@ from torch import Tensor, nn
 
 from snnlib.layers import Layer, is_spiking, kind_of, layer_coords, select_layers, stage_and_block
 from snnlib.loaders import Batch, batches
+from snnlib.memory import in_memory_order
 from snnlib.neurons import LIF
 from snnlib.spec import SpecError
 
@@ -67,13 +67,14 @@ class Recorder:
         both.required = self.required | other.required
         return both
 
-    def __call__(self, batch: Batch, reduce: Callable[[Tensor], R]) -> dict[Layer, list[R]]:
+    def __call__(self, batch: Batch, reduce: Callable[[Tensor, nn.Module], R]) -> dict[Layer, list[R]]:
         """One forward pass.
 
         Args:
             batch: its images are sent to the device of the network's parameters.
-            reduce: (S, B, p) features of B images in p neurons at S steps -> what is to be kept of them. S is T, or 1
-                for a layer that is the same at every step. It must leave the features as they are.
+            reduce: (S, B, p) features of B images in p neurons at S steps, and their module -> what is to be kept of
+                them. S is T, or 1 for a layer that is the same at every step. The neurons come in the order in which
+                they lie in memory, the same for all images. `reduce` must leave the features as they are.
 
         Returns:
             The layers in the order of their calls, each with its reduced features: one item, or T items of one step
@@ -89,7 +90,7 @@ class Recorder:
 
         def hook(name: str, module: nn.Module, args: Any, output: Any) -> None:
             features = _by_step(name, module, _first_tensor(name, output), batch.n, steps)  # (S, B, p)
-            calls.append((name, len(features), reduce(features)))
+            calls.append((name, len(features), reduce(features, module)))
 
         hooks = {name: partial(hook, name) for name in self.names}
         # no_grad, not inference_mode: what a stateful neuron keeps must stay usable in the user's next training step
@@ -164,11 +165,11 @@ def _by_step(name: str, module: nn.Module, output: Tensor, n: int, steps: int) -
             " time or the images come first; choose another batch size."
         )
     if time_first:
-        return output.reshape(steps, n, math.prod(shape[2:]))
+        return in_memory_order(output, leading=2)
     if shape[:1] == (steps * n,):
-        return output.reshape(steps, n, math.prod(shape[1:]))
+        return in_memory_order(output).view(steps, n, -1)
     if shape[:1] == (n,):
-        return output.reshape(1, n, math.prod(shape[1:]))
+        return in_memory_order(output).view(1, n, -1)
     way_out = "leave the layer out by naming the others in layers"
     if shape and shape[0] and shape[0] % n == 0:
         way_out = f"if the network runs {shape[0] // n} time steps, say so with steps; else {way_out}"
@@ -208,7 +209,7 @@ def firing_rates(model: nn.Module, loader: Iterable[Any], steps: int | None = No
     sums: dict[Layer, np.ndarray] = {}
     n_images = 0
     for batch in batches(loader):
-        found = recorder(batch, lambda spikes: _per_neuron(spikes))  # (S,)
+        found = recorder(batch, lambda spikes, _: _per_neuron(spikes))  # (S,)
         for layer, values in found.items():
             sums[layer] = sums.get(layer, 0.0) + torch.cat(values).numpy()
         n_images += batch.n

@@ -158,6 +158,12 @@ class TrainSpec(Spec):
     def slug(self) -> str:
         return f"{self.data.slug}-{self.model.slug}-e{self.epochs}-s{self.seed}"
 
+    @property
+    def work(self) -> float:
+        """Amount of computation, for comparing networks of one data set: what is largest is best begun first."""
+        depth = int(self.model.arch.removeprefix("resnet"))
+        return self.epochs * depth * self.model.width * (self.model.T if self.model.spiking else 1)
+
 
 class CompareSpec(Spec):
     """The similarity of two trained networks, layer by layer, on the first `n_images` test images.
@@ -217,7 +223,7 @@ class Preset(Spec):
     batch_size: PositiveInt
     lr: PositiveFloat = 0.1
     warmup_epochs: float = 0.0
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     widths: tuple[float, ...]
     depths: tuple[int, ...]
 
@@ -241,7 +247,6 @@ PRESETS = {
         n_images=2048,
         epochs=12,
         batch_size=128,
-        precision="bf16-mixed",
         widths=(0.5, 1.0),
         depths=(20,),  # ResNet-38 alone would take as long as all the rest: ask for it with depths=20,38
     ),
@@ -252,6 +257,7 @@ PRESETS = {
         n_images=2048,
         epochs=300,
         batch_size=128,
+        precision="32-true",
         widths=(1.0, 2.0, 4.0, 8.0, 16.0),
         depths=(20, 38, 56, 110, 164),
     ),

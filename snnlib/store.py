@@ -15,11 +15,13 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +74,28 @@ class Store:
 
     def get(self, spec: Spec) -> Any:
         """The value of `spec`: a `training.Network`, or an `xarray.DataArray`. Computed if it is nowhere, then kept."""
+        return self._get(spec)
+
+    def _get(self, spec: Spec, siblings: int = 1, stop: threading.Event | None = None) -> Any:
         if (value := self._read_if_there(spec)) is not None:
             return value
         with self._lock(spec):
             self._recover(spec)
             if (value := self._read_if_there(spec)) is not None:  # another process made it meanwhile
                 return value
-            return self._make(spec)
+            return self._make(spec, siblings, stop)
+
+    def get_all(self, specs: Sequence[Spec]) -> list[Any]:
+        """The values of several specs, which do not build on each other; what is missing is computed side by side."""
+        from snnlib import workers
+
+        missing = [spec for spec in dict.fromkeys(specs) if self._must_renew(spec) or self.find(spec) is None]
+        if len(missing) > 1:
+            sizes = {spec: getattr(spec, "work", 1.0) for spec in missing}
+            missing.sort(key=sizes.__getitem__, reverse=True)  # the longest first, so that all end together
+            tasks = [partial(self._get, spec, len(missing)) for spec in missing]
+            workers.side_by_side(tasks, [sizes[spec] for spec in missing])
+        return [self.get(spec) for spec in specs]
 
     def find(self, spec: Spec) -> Entry | None:
         """The newest undamaged entry of `spec`: the published one, unless it was made anew in the cache since.
@@ -180,12 +197,12 @@ class Store:
                     return value
         return None
 
-    def _make(self, spec: Spec) -> Any:
+    def _make(self, spec: Spec, siblings: int, stop: threading.Event | None) -> Any:
         from snnlib import experiments
 
         if self._folder(spec, "cache").is_dir() and not self._must_renew(spec):
             print(f"{spec.name} in the cache was made by other code: it is made again", file=sys.stderr)
-        context = _Context(self, self.cache / "working" / spec.name)
+        context = _Context(self, self.cache / "working" / spec.name, siblings, stop)
         started = time.perf_counter()
         value = experiments.compute(spec, context)
         duration = time.perf_counter() - started - context.waited
@@ -244,6 +261,8 @@ class _Context:
 
     store: Store
     folder: Path
+    siblings: int
+    stop: threading.Event | None
     waited: float = 0.0  # seconds spent on what the computation builds on, which has cards of its own
 
     def get(self, spec: Spec) -> Any:

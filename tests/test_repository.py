@@ -27,6 +27,8 @@ GUIDES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "book").glob("*.md"))]
 # snnlib's rooms from the ground up: each imports only from rooms before it.
 ROOMS = (
     "spec",
+    "kernels",
+    "memory",
     "neurons",
     "models",
     "data",
@@ -38,6 +40,7 @@ ROOMS = (
     "similarity",
     "experiments",
     "entries",
+    "workers",
     "store",
     "tables",
     "charts",

@@ -122,10 +122,10 @@ def test_goes_on_after_the_last_finished_epoch_bit_for_bit(data, tmp_path, monke
             raise Killed
         return original(*arguments)
 
-    monkeypatch.setattr(training, "evaluate", stop_in_the_second_epoch)
+    monkeypatch.setattr(training.loop, "evaluate", stop_in_the_second_epoch)
     with pytest.raises(Killed):
         training.train(spec, data, tmp_path / "broken", progress=False)
-    monkeypatch.setattr(training, "evaluate", original)
+    monkeypatch.setattr(training.loop, "evaluate", original)
     resumed = training.train(spec, data, tmp_path / "broken", progress=False)
     assert [epoch["epoch"] for epoch in resumed.history] == [1, 2, 3]
     assert_same(weights(resumed), undisturbed)

@@ -1,31 +1,17 @@
-r"""Centered kernel alignment (CKA) between layers, debiased, streamed over minibatches.
+r"""CKA of all layers of two networks, debiased, streamed over minibatches.
 
-For :math:`n` images with features :math:`X \in \mathbb{R}^{n \times p}`, :math:`Y \in \mathbb{R}^{n \times q}`, linear
-Gram matrices :math:`K = XX^\top`, :math:`L = YY^\top`, and :math:`\tilde K, \tilde L` these with a diagonal of zeros,
-
-.. math::
-    \mathrm{HSIC}_1(K, L) = \frac{1}{n(n-3)} \left[ \operatorname{tr} \tilde K \tilde L
-        + \frac{\mathbf 1^\top \tilde K \mathbf 1 \; \mathbf 1^\top \tilde L \mathbf 1}{(n-1)(n-2)}
-        - \frac{2}{n-2} \mathbf 1^\top \tilde K \tilde L \mathbf 1 \right]
-
-is the unbiased estimator of Song et al. (JMLR 2012), and over minibatches :math:`b`, as in Nguyen, Raghu and Kornblith
-(ICLR 2021),
+Over minibatches :math:`b`, as in Nguyen, Raghu and Kornblith (ICLR 2021),
 
 .. math::
     \mathrm{CKA} = \frac{\sum_b \mathrm{HSIC}_1(K_b, L_b)}
-        {\sqrt{\sum_b \mathrm{HSIC}_1(K_b, K_b) \; \sum_b \mathrm{HSIC}_1(L_b, L_b)}}.
+        {\sqrt{\sum_b \mathrm{HSIC}_1(K_b, K_b) \; \sum_b \mathrm{HSIC}_1(L_b, L_b)}}
 
-It is computed as an inner product. With the U-centered matrix of Székely and Rizzo (Annals of Statistics 2014),
-
-.. math::
-    \bar K_{ij} = \tilde K_{ij} - \frac{(\tilde K \mathbf 1)_i + (\tilde K \mathbf 1)_j}{n-2}
-        + \frac{\mathbf 1^\top \tilde K \mathbf 1}{(n-1)(n-2)} \quad (i \ne j), \qquad \bar K_{ii} = 0,
-
-:math:`\mathrm{HSIC}_1(K, L) = \frac{2}{n(n-3)} \sum_{i<j} \bar K_{ij} \bar L_{ij}`. So each layer is one Gram matrix,
-its U-centered upper triangle one vector, and all pairs of layers (and of time steps) are one matrix product.
+with :math:`\mathrm{HSIC}_1` as in `snnlib.similarity.cka`, an inner product of U-centered Gram matrices. So a layer is
+one Gram matrix, its U-centered upper triangle one vector, and all pairs of layers (and of time steps) are one matrix
+product: the work grows with the number of layers times :math:`n^2 p`, and with the pairs only times :math:`n^2`.
 
 A linear kernel of features flattened over time is the sum of the kernels of the steps: one pass serves both `concat`
-and `each`. :math:`\mathrm{HSIC}_1` does not see shifts of the features, so they are centered first, for accuracy.
+and `each`.
 """
 
 from __future__ import annotations
@@ -40,90 +26,17 @@ from torch import Tensor, nn
 
 from snnlib.layers import Layer, layer_coords
 from snnlib.loaders import Batch, check_loaders, length, paired
+from snnlib.memory import keep_freed_memory
+from snnlib.neurons import LIF
 from snnlib.recording import Recorder
+from snnlib.similarity.cka import MIN_IMAGES
+from snnlib.similarity.gram import step_grams, u_centered_triangles
 from snnlib.spec import SpecError
 
 Time = Literal["concat", "each"]
 Rows = dict[Layer, Tensor]  # layer -> (S, n(n-1)/2), one U-centered triangle a step, or one in all
 
-MIN_IMAGES = 4  # HSIC_1 divides by n - 3
 CHUNK = 1 << 16  # columns of the triangles that are in float64 at a time
-
-
-# -- two sets of features ----------------------------------------------------------------------------------------------
-
-
-def cka(x: Tensor | np.ndarray, y: Tensor | np.ndarray, debiased: bool = True) -> float:
-    """Linear CKA of two sets of features of the same images, in float64.
-
-    Args:
-        x: (n, p) features, one image a row.
-        y: (n, q) features of the same images in the same order.
-        debiased: HSIC_1, whose expectation is 0 for independent features, which makes CKA slightly negative at times.
-            False takes the original estimator of Kornblith et al. (ICML 2019), which nears 1 for any features as p, q
-            grow beyond n.
-
-    Returns:
-        At most 1; 1 for features that are equal up to rotation, permutation, isotropic scale and shift. nan where x or
-        y is the same for all images: it has no similarity to anything, 0/0.
-
-    Raises:
-        SpecError: not 2-dimensional, different n, n < 4 (2 if biased), or values that are not finite.
-    """
-    x, y = _features("x", x), _features("y", y)
-    n = len(x)
-    if len(y) != n:
-        raise SpecError(f"x has {n} rows and y has {len(y)}: both must hold the same images in the same order.")
-    least = MIN_IMAGES if debiased else 2
-    if n < least:
-        kind = "debiased" if debiased else "biased"
-        raise SpecError(f"x and y hold n = {n} image{'s' * (n != 1)}: {kind} CKA needs at least {least}.")
-    # the Gram matrix of centered features is doubly centered: that is all the biased estimator needs
-    kx, ky = (_triangle(gram(z)) if debiased else gram(z).flatten() for z in (x, y))
-    return (kx @ ky / torch.sqrt((kx @ kx) * (ky @ ky))).item()
-
-
-def _features(name: str, value: Tensor | np.ndarray) -> Tensor:
-    tensor = torch.as_tensor(value).detach().cpu().double()
-    if tensor.dim() != 2:
-        shape = tuple(tensor.shape)
-        raise SpecError(
-            f"{name} has shape {shape}: cka takes (n, features); flatten with {name}.reshape(len({name}), -1)."
-        )
-    if not tensor.isfinite().all():
-        raise SpecError(f"{name} holds values that are not finite (nan or inf): CKA is not defined for them.")
-    return tensor
-
-
-# -- Gram matrices -----------------------------------------------------------------------------------------------------
-
-
-def gram(features: Tensor) -> Tensor:
-    """(..., n, p) features -> (..., n, n) linear Gram matrix of the features centered over images.
-
-    In float64 for float64 features, else in float32, whatever precision an autocast around it asks for.
-    """
-    x = features.to(torch.promote_types(features.dtype, torch.float32))
-    # first to the features of image 0: those that are the same for all images become exact zeros, not rounding errors
-    x = x - x[..., :1, :]
-    x -= x.mean(-2, keepdim=True)
-    with torch.autocast(x.device.type, enabled=False):
-        return x @ x.mT
-
-
-def _triangle(k: Tensor) -> Tensor:
-    """(..., n, n) Gram matrices -> (..., n(n-1)/2) strict upper triangles of the U-centered ones, in k's precision."""
-    n = k.shape[-1]
-    exact = (k.cpu() if k.device.type == "mps" else k).double()  # MPS knows no float64
-    exact = exact - torch.diag_embed(exact.diagonal(dim1=-2, dim2=-1))
-    rows = exact.sum(-1, keepdim=True)  # (..., n, 1)
-    total = rows.sum(-2, keepdim=True)  # (..., 1, 1)
-    centered = exact - (rows + rows.mT) / (n - 2) + total / ((n - 1) * (n - 2))
-    i, j = torch.triu_indices(n, n, offset=1, device=centered.device)
-    return centered[..., i, j].to(k.dtype)
-
-
-# -- two networks ------------------------------------------------------------------------------------------------------
 
 
 def compare(
@@ -166,6 +79,7 @@ def compare(
     """
     if time not in get_args(Time):
         raise SpecError(f'time = {time!r} is unknown: choose "concat" or "each".')
+    keep_freed_memory()
     recorder_a, recorder_b = Recorder(model_a, layers_a, steps_a), Recorder(model_b, layers_b, steps_b)
     loader_b = None if loader_b is loader else loader_b  # an iterator read from both sides would be torn in two
     check_loaders(loader, loader_b, MIN_IMAGES)
@@ -188,13 +102,13 @@ def compare(
 
 def _triangles(recorder: Recorder, batch: Batch, time: Time) -> Rows:
     """One forward pass, the features of each layer reduced to U-centered Gram triangles on the spot."""
+    concat = time == "concat"
 
-    def reduce(features: Tensor) -> Tensor:
-        k = gram(features)  # (S, B, p) -> (S, B, B)
-        return _triangle(k.sum(0, keepdim=True) if time == "concat" else k)
+    def reduce(features: Tensor, module: nn.Module) -> Tensor:
+        return u_centered_triangles(step_grams(features, summed=concat, binary=isinstance(module, LIF)))
 
     found = {layer: torch.cat(parts) for layer, parts in recorder(batch, reduce).items()}
-    return {layer: rows.sum(0, keepdim=True) for layer, rows in found.items()} if time == "concat" else found
+    return {layer: rows.sum(0, keepdim=True) for layer, rows in found.items()} if concat else found
 
 
 class _Sums:

@@ -14,12 +14,11 @@ order).
 
 from __future__ import annotations
 
-import copy
 import math
-import os
 import sys
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,81 +29,122 @@ from torch.nn.functional import cross_entropy
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm import tqdm
 
+from snnlib import kernels
 from snnlib.data.batches import Augment, Batches
 from snnlib.data.images import ImageData, holdout
+from snnlib.memory import keep_freed_memory
 from snnlib.models import build_model
 from snnlib.models.resnet import ResNet
-from snnlib.provenance import TRAINING_ROOMS, code_fingerprint
 from snnlib.spec import DataSpec, ModelSpec, TrainSpec
+from snnlib.training import pace
+from snnlib.training.checkpoint import Checkpoint
 
 EVAL_BATCH = 250
+
+_seeding = threading.Lock()  # torch draws initial weights from one generator for all threads
 
 
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a finite number."""
 
 
+class Stopped(RuntimeError):
+    """A training was told to stop; its checkpoint is kept."""
+
+
 @dataclass(frozen=True)
 class Network:
-    """A trained network and what is known of its training: `model` in evaluation mode, `history` one dict an epoch."""
+    """A trained network and what is known of its training.
+
+    `model` is in evaluation mode, `history` one dict an epoch, `means` how the step was computed: the precision and
+    device that were used, the number of threads, and whether its kernels were compiled.
+    """
 
     spec: TrainSpec
     model: ResNet
     history: list[dict[str, float]]
+    means: dict[str, Any] = field(default_factory=dict)
 
 
 def build(model: ModelSpec, data: DataSpec, seed: int) -> ResNet:
     """The untrained network of a spec: initial weights are a function of `seed` alone."""
-    with torch.random.fork_rng(devices=[]):
+    with _seeding, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         settings = model.model_dump()
         return build_model(settings.pop("arch"), in_channels=data.in_channels, num_classes=data.num_classes, **settings)
 
 
 def train(
-    spec: TrainSpec, data: ImageData, folder: Path, *, fabric: Fabric | None = None, progress: bool = True
+    spec: TrainSpec,
+    data: ImageData,
+    folder: Path,
+    *,
+    fabric: Fabric | None = None,
+    progress: bool = True,
+    siblings: int = 1,
+    stop: threading.Event | None = None,
 ) -> Network:
     """Train the network of `spec` on `data`, or go on with it from the checkpoint in `folder`.
 
     Args:
-        spec: what to train and how.
+        spec: what to train and how. "bf16-mixed" computes in float32 where the processor knows no bfloat16.
         data: the images; must be those that `spec.data` names.
         folder: where the checkpoint of the last finished epoch is kept, `checkpoint.pt`.
         fabric: devices and strategy; by default one device, the best there is.
         progress: print a forecast and a progress bar on standard error.
+        siblings: how many networks are trained together with this one, and wait for the same compiler.
+        stop: once set, the training ends with `Stopped` before its next step.
 
     Raises:
         TrainingDiverged: when the loss stops being finite; names the epoch and the learning rate.
     """
-    fabric = fabric or Fabric(accelerator="auto", devices=1, precision=spec.precision)
+    precision = pace.precision_here(spec.precision)
+    fabric = fabric or Fabric(accelerator="auto", devices=1, precision=precision)
     fabric.launch()
     raw = build(spec.model, spec.data, spec.seed).to(memory_format=torch.channels_last)
     if spec.epochs == 0:
         return Network(spec, raw.eval(), [])
+    keep_freed_memory()
     training, test = _batches(spec, data, fabric)
-    if progress and fabric.is_global_zero:
-        _say_forecast(spec, raw, training, test, fabric)
     optimizer = torch.optim.SGD(raw.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay)
     model, optimizer = fabric.setup(raw, optimizer)
     schedule = LambdaLR(optimizer, _rate(len(training), spec))
-    state = {"model": model, "optimizer": optimizer, "schedule": schedule, "epoch": 0, "history": []}
+    state = {"model": model, "optimizer": optimizer, "schedule": schedule, "epoch": 0, "history": [], "means": {}}
     checkpoint = Checkpoint(folder / "checkpoint.pt", spec, fabric)
     checkpoint.restore(state)
-    for epoch in range(state["epoch"], spec.epochs):
-        started = time.perf_counter()
-        training.set_epoch(epoch)
-        metrics = {
-            "epoch": epoch + 1,
-            **_train_epoch(model, optimizer, schedule, training, spec, fabric, epoch, progress),
-        }
-        seconds = time.perf_counter() - started
-        for name, batches in test.items():
-            metrics |= {f"{name}_{key}": value for key, value in evaluate(model, batches, fabric).items()}
-        metrics |= {"seconds": time.perf_counter() - started, "images_per_second": metrics.pop("images") / seconds}
-        state["history"].append(metrics)
-        state["epoch"] = epoch + 1
-        checkpoint.save(state)
-    return Network(spec, raw.eval(), state["history"])
+    expected = pace.forecast(
+        spec,
+        raw,
+        training,
+        sum(len(batches.dataset) for batches in test.values()),
+        fabric,
+        epochs=spec.epochs - state["epoch"],
+        siblings=siblings,
+        compiled=state["means"].get("compiled"),
+    )
+    if progress and fabric.is_global_zero:
+        means = f"{fabric.device}, compiled kernels" if expected.compiled else str(fabric.device)
+        tqdm.write(f"training {spec.slug}: about {pace.as_text(expected.seconds)} on {means}", file=sys.stderr)
+    state["means"] = {
+        "precision": precision,
+        "compiled": expected.compiled,
+        "threads": torch.get_num_threads(),
+        "device": fabric.device.type,
+    }
+    with kernels.compiled(expected.compiled):
+        for epoch in range(state["epoch"], spec.epochs):
+            started = time.perf_counter()
+            training.set_epoch(epoch)
+            learned = _train_epoch(model, optimizer, schedule, training, spec, fabric, epoch, progress, stop)
+            metrics = {"epoch": epoch + 1, **learned}
+            seconds = time.perf_counter() - started
+            for name, batches in test.items():
+                metrics |= {f"{name}_{key}": value for key, value in evaluate(model, batches, fabric).items()}
+            metrics |= {"seconds": time.perf_counter() - started, "images_per_second": metrics.pop("images") / seconds}
+            state["history"].append(metrics)
+            state["epoch"] = epoch + 1
+            checkpoint.save(state)
+    return Network(spec, raw.eval(), state["history"], state["means"])
 
 
 def _batches(spec: TrainSpec, data: ImageData, fabric: Fabric) -> tuple[Batches, dict[str, Batches]]:
@@ -151,6 +191,7 @@ def _train_epoch(
     fabric: Fabric,
     epoch: int,
     progress: bool,
+    stop: threading.Event | None,
 ) -> dict[str, float]:
     model.train()
     loss_sum = torch.zeros((), device=fabric.device)
@@ -168,6 +209,8 @@ def _train_epoch(
     )
     with bar:
         for images, labels in batches:
+            if stop is not None and stop.is_set():
+                raise Stopped(f"{spec.slug} was stopped in epoch {epoch + 1}; asked for again, it goes on from there")
             images, labels = _to(images, labels, fabric.device)
             logits = model(images)
             loss = cross_entropy(logits.float(), labels)
@@ -213,69 +256,3 @@ def evaluate(model: nn.Module, batches: Batches, fabric: Fabric | None = None) -
 
 def _to(images: Tensor, labels: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
     return images.to(device, memory_format=torch.channels_last, non_blocking=True), labels.to(device, non_blocking=True)
-
-
-class Checkpoint:
-    """The state after the last finished epoch: replaced whole, never half-written, refused if another run's."""
-
-    def __init__(self, path: Path, spec: TrainSpec, fabric: Fabric) -> None:
-        self.path, self.fabric = path, fabric
-        self.identity = {"spec": spec.canonical(), "code": code_fingerprint(TRAINING_ROOMS)}
-
-    def save(self, state: dict[str, Any]) -> None:
-        temporary = self.path.with_suffix(".tmp")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.fabric.save(temporary, {**state, "identity": self.identity})
-        if self.fabric.is_global_zero:
-            os.replace(temporary, self.path)
-        self.fabric.barrier()
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Fill `state` from the file, if there is one of the same spec and code."""
-        if not self.path.exists():
-            return
-        if self._identity() != self.identity:
-            tqdm.write(f"{self.path} is of another spec or other code: training starts over", file=sys.stderr)
-            return
-        rest = self.fabric.load(
-            self.path, {key: state[key] for key in ("model", "optimizer", "schedule")}, strict=False
-        )
-        state["epoch"], state["history"] = rest["epoch"], rest["history"]
-        tqdm.write(f"going on after epoch {state['epoch']}", file=sys.stderr)
-
-    def _identity(self) -> dict[str, str] | None:
-        try:
-            return torch.load(self.path, map_location="cpu", weights_only=True)["identity"]
-        except Exception as error:  # torch raises whatever its unpickler meets in a damaged file
-            tqdm.write(f"{self.path} cannot be read ({error})", file=sys.stderr)
-            return None
-
-
-def forecast(spec: TrainSpec, model: nn.Module, training: Batches, test: dict[str, Batches], fabric: Fabric) -> float:
-    """Seconds the whole training will take, from one timed step on a scratch copy of the network."""
-    scratch = copy.deepcopy(model).to(fabric.device).train()
-    images, labels = _to(*next(iter(training)), fabric.device)
-    for _ in range(2):  # the first step pays for allocations
-        started = time.perf_counter()
-        with fabric.autocast():
-            loss = cross_entropy(scratch(images).float(), labels)
-        loss.backward()
-        loss.item()  # waits for the device
-        step = time.perf_counter() - started
-    per_image = step / len(labels)
-    looked_at = sum(len(batches.dataset) for batches in test.values()) * per_image / 3  # forward only: about a third
-    return spec.epochs * (len(training) * step + looked_at)
-
-
-def _say_forecast(
-    spec: TrainSpec, model: nn.Module, training: Batches, test: dict[str, Batches], fabric: Fabric
-) -> None:
-    seconds = forecast(spec, model, training, test, fabric)
-    unit = (
-        f"{seconds:.0f} s"
-        if seconds < 100
-        else f"{seconds / 60:.0f} min"
-        if seconds < 6000
-        else f"{seconds / 3600:.1f} h"
-    )
-    tqdm.write(f"training {spec.slug}: about {unit} on {fabric.device}", file=sys.stderr)

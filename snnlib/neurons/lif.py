@@ -13,98 +13,23 @@ code runs it. In snnTorch it is `Leaky(beta=tau, threshold=v_threshold, reset_me
 with a spike function that fires at `>=`.
 
 The step has no useful derivative. In the backward pass :math:`H'` is replaced by a surrogate, a function of
-:math:`z = u - v_{th}`:
-
-* `triangular`: :math:`\max(0, \alpha - |z|) / \alpha^2` (width :math:`\alpha`, area 1);
-* `dspike`: the derivative of :math:`\tanh(\gamma z) / (2 \tanh \gamma^2) + 1/2` for :math:`|z| \le \gamma`, zero
-  beyond, with :math:`\gamma = 3` (a clipped tanh; `alpha` plays no part).
+:math:`z = u - v_{th}`: see `snnlib.neurons.surrogate`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 import torch
 from snntorch import Leaky, SpikingNeuron
 from torch import Tensor, nn
 
-Surrogate = Literal["triangular", "dspike"]
-Backend = Literal["auto", "fused", "snntorch"]
-DSPIKE_GAMMA = 3.0
+from snnlib import kernels
+from snnlib.neurons.fused import FusedLIF
+from snnlib.neurons.surrogate import Surrogate, surrogate_derivative
 
-
-def triangular(z: Tensor, alpha: float = 1.0) -> Tensor:
-    r"""Triangular surrogate :math:`\max(0, \alpha - |z|) / \alpha^2`, elementwise in the distance to the threshold."""
-    return (alpha - z.abs()).clamp_min(0) / alpha**2
-
-
-def dspike(z: Tensor, gamma: float = DSPIKE_GAMMA) -> Tensor:
-    r"""Clipped tanh: :math:`\gamma (1 - \tanh^2 \gamma z) / (2 \tanh \gamma^2)` for :math:`|z| \le \gamma`, else 0."""
-    slope = gamma / (2 * math.tanh(gamma**2)) * (1 - torch.tanh(gamma * z).square())
-    return torch.where(z.abs() <= gamma, slope, 0.0)
-
-
-def surrogate_derivative(name: Surrogate, alpha: float) -> Callable[[Tensor], Tensor]:
-    """The surrogate called `name` as a function of `z = u - v_threshold` alone."""
-    if name == "triangular":
-        return lambda z: triangular(z, alpha)
-    return dspike
-
-
-class _Spike(torch.autograd.Function):
-    """Forward the step at `>=`, backward a surrogate: the spike function handed to snnTorch."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, derivative: Callable[[Tensor], Tensor]) -> Tensor:
-        ctx.save_for_backward(z)
-        ctx.derivative = derivative
-        return (z >= 0).to(z.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (z,) = ctx.saved_tensors
-        return grad * ctx.derivative(z), None
-
-
-class _FusedLIF(torch.autograd.Function):
-    r"""All time steps in one node of the autograd graph, which keeps the membrane potential :math:`u` and nothing else.
-
-    Backward, with :math:`h[t]` the surrogate at :math:`u[t] - v_{th}` and :math:`\bar{\cdot}` the gradient of the loss:
-
-    .. math:: \bar u[t] = \bar s[t]\,h[t] + \bar v[t]\,\bigl((1 - s[t]) - u[t]\,h[t]\bigr), \qquad
-              \bar x[t] = \bar u[t], \qquad \bar v[t-1] = \tau\,\bar u[t].
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, tau: float, v_threshold: float, derivative: Callable[[Tensor], Tensor]) -> Tensor:
-        u = torch.empty_like(x)  # (T, B, *), keeps x's memory format
-        spikes = torch.empty_like(x)
-        v: Tensor | None = None
-        for t, current in enumerate(x.unbind(0)):
-            # the same two roundings as the reference (product, then sum), so spikes agree bit for bit
-            torch.add(tau * v, current, out=u[t]) if v is not None else u[t].copy_(current)
-            spikes[t] = u[t] >= v_threshold
-            v = u[t] * (1 - spikes[t])
-        ctx.save_for_backward(u)
-        ctx.tau, ctx.v_threshold, ctx.derivative = tau, v_threshold, derivative
-        return spikes
-
-    @staticmethod
-    def backward(ctx: Any, grad_spikes: Tensor) -> tuple[Tensor, None, None, None]:
-        (u,) = ctx.saved_tensors
-        grad_x = torch.empty_like(u)
-        grad_v: Tensor | None = None
-        for t in reversed(range(u.shape[0])):
-            h = ctx.derivative(u[t] - ctx.v_threshold)
-            if grad_v is None:  # nothing follows the last step
-                torch.mul(grad_spikes[t], h, out=grad_x[t])
-            else:
-                silent = (u[t] < ctx.v_threshold).to(u.dtype)
-                torch.add((grad_spikes[t] - grad_v * u[t]) * h, grad_v * silent, out=grad_x[t])
-            grad_v = ctx.tau * grad_x[t]
-        return grad_x, None, None, None
+Backend = Literal["auto", "compiled", "fused", "snntorch"]
 
 
 class LIF(nn.Module):
@@ -116,8 +41,10 @@ class LIF(nn.Module):
         surrogate: "triangular" or "dspike", the derivative that stands in for the step's in the backward pass.
         alpha: half width of the triangular surrogate, in units of the membrane potential; larger than 0.
         backend: "snntorch" runs `snntorch.Leaky` step by step, the reference; "fused" runs all steps in one autograd
-            node that equals it in value and gradient; "auto" takes the fused one. (In bfloat16 snnTorch rounds the
-            leak itself, so a leak that bfloat16 cannot hold makes a rare spike differ.)
+            node that equals it in value and gradient; "compiled" is that node with its loops compiled to one pass
+            through memory each, where a compiler is found; "auto" is "compiled" inside `snnlib.kernels.compiled()`, as
+            in long trainings, else "fused". (Of 16-bit currents the fused paths compute in 32 bits, snnTorch in 16, so
+            near the threshold a rare spike differs.)
 
     Shape:
         (T, B, *) input currents -> (T, B, *) spikes, 0 or 1, in the dtype and memory format of the input.
@@ -164,19 +91,34 @@ class LIF(nn.Module):
             raise ValueError(f"LIF takes currents of shape (T, B, *), time first, but got {tuple(x.shape)}")
         if not x.is_floating_point():
             raise TypeError(f"LIF takes floating-point currents, but got {x.dtype}")
-        derivative = surrogate_derivative(self.surrogate, self.alpha)
         if self.backend == "snntorch":
-            return _snntorch_lif(x, self.tau, self.v_threshold, derivative)
-        return _FusedLIF.apply(x, self.tau, self.v_threshold, derivative)
+            return _snntorch_lif(x, self.tau, self.v_threshold, self.surrogate, self.alpha)
+        compile = self.backend == "compiled" or (self.backend == "auto" and kernels.are_compiled())
+        return FusedLIF.apply(x, self.tau, self.v_threshold, self.surrogate, self.alpha, compile)
 
     def extra_repr(self) -> str:
         width = f", alpha={self.alpha}" if self.surrogate == "triangular" else ""
         return f"tau={self.tau}, v_threshold={self.v_threshold}, surrogate={self.surrogate}{width}"
 
 
-def _snntorch_lif(x: Tensor, tau: float, v_threshold: float, derivative: Callable[[Tensor], Tensor]) -> Tensor:
+class _Spike(torch.autograd.Function):
+    """Forward the step at `>=`, backward a surrogate: the spike function handed to snnTorch."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, surrogate: Surrogate, alpha: float) -> Tensor:
+        ctx.save_for_backward(z)
+        ctx.surrogate, ctx.alpha = surrogate, alpha
+        return (z >= 0).to(z.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (z,) = ctx.saved_tensors
+        return grad * surrogate_derivative(ctx.surrogate, z, ctx.alpha), None, None
+
+
+def _snntorch_lif(x: Tensor, tau: float, v_threshold: float, surrogate: Surrogate, alpha: float) -> Tensor:
     """The reference: snnTorch's `Leaky`, one call a time step, the membrane potential passed explicitly."""
-    cell = _unregistered_leaky(tau, v_threshold, derivative)
+    cell = _unregistered_leaky(tau, v_threshold, surrogate, alpha)
     v = torch.zeros_like(x[0])
     spikes = []
     for current in x.unbind(0):
@@ -185,13 +127,13 @@ def _snntorch_lif(x: Tensor, tau: float, v_threshold: float, derivative: Callabl
     return torch.cat(spikes).view_as(x)  # cat along the batch keeps channels-last, stack would not
 
 
-def _unregistered_leaky(tau: float, v_threshold: float, derivative: Callable[[Tensor], Tensor]) -> Leaky:
+def _unregistered_leaky(tau: float, v_threshold: float, surrogate: Surrogate, alpha: float) -> Leaky:
     """A `Leaky` made for one call. snnTorch keeps every neuron ever made alive in a list of its class: take it out."""
     cell = Leaky(
         # 0-dimensional float64 tensors: exact in float64 networks, and they do not promote float32 ones
         beta=torch.tensor(tau, dtype=torch.float64),
         threshold=torch.tensor(v_threshold, dtype=torch.float64),
-        spike_grad=lambda z: _Spike.apply(z, derivative),
+        spike_grad=lambda z: _Spike.apply(z, surrogate, alpha),
         reset_mechanism="zero",
         reset_delay=False,
     )

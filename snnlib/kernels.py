@@ -1,0 +1,96 @@
+"""Tensor functions that a compiler may fuse: written once, run by PyTorch as they stand or compiled by `torch.compile`.
+
+PyTorch runs an elementwise formula one operation at a time, each of them a trip through memory; compiled, the whole
+formula is one trip. The first use of a kernel waits for the compiler, seconds to a quarter of a minute, later ones and
+later processes do not (`torch.compile` keeps what it made on disk). So kernels run uncompiled unless someone who knows
+that it pays says `with kernels.compiled():`, as training does for long runs.
+
+A compiler that is missing or fails costs speed, never the result: the kernel runs uncompiled, after one warning.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import types
+import warnings
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+
+_wanted: ContextVar[bool] = ContextVar("compiled kernels are wanted", default=False)
+_failure: str | None = None  # why this process does without a compiler
+_compiling = threading.RLock()
+
+
+class NoCompiler(UserWarning):
+    """Kernels run uncompiled, though compiled ones were asked for."""
+
+
+@contextmanager
+def compiled(wanted: bool = True) -> Iterator[None]:
+    """Inside, kernels are compiled at their first use and run compiled; `wanted=False` undoes an outer `compiled()`."""
+    token = _wanted.set(wanted)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
+def are_compiled() -> bool:
+    """Whether kernels called here run compiled: asked for, and no compiler has failed in this process."""
+    return _wanted.get() and _failure is None
+
+
+class Kernel:
+    """A function of tensors that computes the same whether it is compiled or not. Made by the decorator `kernel`.
+
+    Give it tensors of few different layouts: contiguous ones of a fixed number of dimensions. Sizes may vary freely.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.plain = function
+        self._compiled: dict[Hashable, Callable[..., Any]] = {}
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any, variant: Hashable) -> Any:
+        """Run compiled on `arguments`. `variant` names all that the compiled code is specialised on: dtypes, devices,
+        the length of a loop, and arguments that are not numbers or tensors.
+        """
+        # inside a network that its user compiles as a whole, the plain formula becomes part of that
+        if _failure is not None or torch.compiler.is_compiling():
+            return self.plain(*arguments)
+        if variant not in self._compiled:
+            with _compiling:
+                if variant not in self._compiled:  # another thread may have compiled it meanwhile
+                    return self._first(variant, arguments)
+        return self._compiled[variant](*arguments)
+
+    def _first(self, variant: Hashable, arguments: tuple[Any, ...]) -> Any:
+        global _failure
+        # torch.compile gives up on a code object after a few variants, so each gets a code object of its own
+        code = self.plain.__code__.replace(co_name=f"{self.plain.__name__}_{len(self._compiled)}")
+        function = types.FunctionType(code, self.plain.__globals__, code.co_name, self.plain.__defaults__)
+        run = torch.compile(function, dynamic=True, fullgraph=True)
+        try:
+            result = run(*arguments)
+        except Exception as error:  # a missing g++, a broken one, an unsupported device: each raises its own
+            result = self.plain(*arguments)  # raises by itself if the arguments are at fault
+            _failure = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+            warnings.warn(
+                f"torch.compile does not work here ({_failure[:300]}), so kernels run uncompiled: the same numbers,"
+                " at about half the speed. Install a C++ compiler (g++ or clang++, or name one in CXX) to change that.",
+                NoCompiler,
+                stacklevel=3,
+            )
+            return result
+        self._compiled[variant] = run
+        return result
+
+
+def kernel(function: Callable[..., Any]) -> Kernel:
+    """Make a function of tensors a `Kernel`."""
+    return Kernel(function)
