@@ -1,91 +1,60 @@
-"""`make bench`: speed side by side, in one run, as medians with their spread. Prints a table, writes a JSON file.
+"""`make bench`: speed and memory side by side with others, in one run. Prints tables, writes a JSON file.
 
-python -m benchmarks [--out FILE] [--seconds S]     S: time for each measurement, 5 by default
+Every case runs in a process of its own, the cases of a group in turn, several rounds of them: what a busy machine does
+to one it does to its neighbours, and nobody inherits another's memory. Ratios are of medians over all rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-from rich.console import Console
-from rich.table import Table
-from torch import Tensor
-from torch.nn.functional import cross_entropy
-from torch.utils.benchmark import Measurement, Timer
+from benchmarks import report
+from benchmarks.cases import CASES, Case
 
-from snnlib import build_model, compare
-from snnlib.provenance import RESULT_ROOMS, provenance
+ROUNDS = 2
+RESULTS = Path(__file__).parent / "results.json"
 
 
-def training_step(batch: int, *, autocast: bool, **model: object) -> Callable[[], Tensor]:
-    """Forward and backward of one batch of 32 x 32 images through ResNet-20, channels-last."""
-    network = build_model("resnet20", **model).to(memory_format=torch.channels_last)
-    images = torch.randn(batch, 3, 32, 32).to(memory_format=torch.channels_last)
-    labels = torch.randint(10, (batch,))
-
-    def step() -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-            loss = cross_entropy(network(images).float(), labels)
-        network.zero_grad()
-        loss.backward()
-        return loss
-
-    return step
+def run(case: Case, seconds: float) -> list[dict]:
+    """Rows measured by one process; it says what it is about to do, since some take a minute."""
+    command = [sys.executable, "-m", "benchmarks.measure", case.name, "--seconds", str(seconds)]
+    started = time.perf_counter()
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if process.returncode:
+        raise SystemExit(f"benchmark {case.name!r} failed; its error stands above")
+    print(f"{time.perf_counter() - started:6.0f} s  {case.name}", file=sys.stderr, flush=True)
+    return json.loads(process.stdout.splitlines()[-1])
 
 
-def comparison(n: int) -> Callable[[], object]:
-    """CKA of all layers of an SNN and an ANN, forward passes included."""
-    snn, ann = build_model("resnet20", spiking=True), build_model("resnet20", spiking=False)
-    images = torch.randn(n, 3, 32, 32)
-    return lambda: compare(snn, ann, [images])
-
-
-def measurements(seconds: float) -> list[Measurement]:
-    cases = {
-        "training step, 64 images, T = 4": {
-            "snnTorch, float32": training_step(64, autocast=False, spiking=True, T=4, backend="snntorch"),
-            "fused, float32": training_step(64, autocast=False, spiking=True, T=4, backend="fused"),
-            "snnTorch, bfloat16": training_step(64, autocast=True, spiking=True, T=4, backend="snntorch"),
-            "fused, bfloat16": training_step(64, autocast=True, spiking=True, T=4, backend="fused"),
-            "ReLU on 4 x 64 images, bfloat16": training_step(256, autocast=True, spiking=False),
-        },
-        "CKA of all layers, n = 256": {"snnlib.compare": comparison(256)},
-    }
-    found = []
-    for label, alternatives in cases.items():
-        for name, run in alternatives.items():
-            run()  # the first call allocates
-            threads = torch.get_num_threads()
-            timer = Timer("run()", globals={"run": run}, label=label, sub_label=name, num_threads=threads)
-            found.append(timer.blocked_autorange(min_run_time=seconds))
-    return found
+def in_turn(cases: list[Case], rounds: int) -> Iterator[Case]:
+    """Group by group, each round once through the group; what costs a minute, or compiles for one, only once."""
+    for group in dict.fromkeys(case.group for case in cases):
+        for turn in range(rounds):
+            yield from (case for case in cases if case.group == group and (turn == 0 or not case.once))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results.json"))
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--seconds", type=float, default=5.0, help="time for each case and round (default: 5)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--only", default="", help="cases whose names contain this")
     options = parser.parse_args()
-    table, rows, base = Table("what", "how", "median s", "IQR s", "of the first"), [], {}
-    for found in measurements(options.seconds):
-        first = base.setdefault(found.task_spec.label, found.median)
-        row = {
-            "what": found.task_spec.label,
-            "how": found.task_spec.sub_label,
-            "median": found.median,
-            "iqr": found.iqr,
-            "ratio": found.median / first,
-        }
-        rows.append(row)
-        table.add_row(row["what"], row["how"], f"{row['median']:.3f}", f"{row['iqr']:.3f}", f"{row['ratio']:.2f}")
-    Console().print(table)
+    cases = [case for case in CASES if options.only in case.name]
+    if not cases:
+        parser.error(f"--only {options.only!r} names none of: {', '.join(case.name for case in CASES)}")
+    started = time.perf_counter()
+    rows = [row for case in in_turn(cases, options.rounds) for row in run(case, options.seconds)]
+    found = report.summary(rows) | {"minutes": (time.perf_counter() - started) / 60}
+    report.show(found)
     temporary = options.out.with_suffix(".tmp")
-    temporary.write_text(json.dumps({**provenance(RESULT_ROOMS), "rows": rows}, indent=1) + "\n")
+    temporary.write_text(json.dumps(found, indent=1) + "\n")
     temporary.replace(options.out)
     print(options.out, file=sys.stderr)
 

@@ -20,6 +20,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import torch
+from torch import Tensor
 
 _wanted: ContextVar[bool] = ContextVar("compiled kernels are wanted", default=False)
 _failure: str | None = None  # why this process does without a compiler
@@ -46,9 +47,10 @@ def are_compiled() -> bool:
 
 
 class Kernel:
-    """A function of tensors that computes the same whether it is compiled or not. Made by the decorator `kernel`.
+    """A function of tensors and settings that computes the same, compiled or not. Made by the decorator `kernel`.
 
-    Give it tensors of few different layouts: contiguous ones of a fixed number of dimensions. Sizes may vary freely.
+    It is compiled once for each combination of settings, dtypes, and lengths of first dimensions (loops over time are
+    unrolled); the other sizes vary freely. No gradient flows through it: autograd is its caller's business.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -56,39 +58,55 @@ class Kernel:
         self._compiled: dict[Hashable, Callable[..., Any]] = {}
         functools.update_wrapper(self, function)
 
-    def __call__(self, *arguments: Any, variant: Hashable) -> Any:
-        """Run compiled on `arguments`. `variant` names all that the compiled code is specialised on: dtypes, devices,
-        the length of a loop, and arguments that are not numbers or tensors.
-        """
+    def __call__(self, *arguments: Any) -> Any:
+        """Run compiled on `arguments`; uncompiled where there is no compiler."""
         # inside a network that its user compiles as a whole, the plain formula becomes part of that
         if _failure is not None or torch.compiler.is_compiling():
             return self.plain(*arguments)
-        if variant not in self._compiled:
-            with _compiling:
-                if variant not in self._compiled:  # another thread may have compiled it meanwhile
-                    return self._first(variant, arguments)
-        return self._compiled[variant](*arguments)
+        arguments = tuple(a.detach() if isinstance(a, Tensor) else a for a in arguments)
+        device = next(a.device.type for a in arguments if isinstance(a, Tensor))
+        with torch.no_grad(), torch.autocast(device, enabled=False):
+            variant = _variant(arguments)
+            try:
+                if variant in self._compiled:
+                    return self._compiled[variant](*arguments)
+                with _compiling:
+                    if variant not in self._compiled:  # else another thread has compiled it meanwhile
+                        self._compiled[variant] = self._compile()
+                    return self._compiled[variant](*arguments)
+            except Exception as error:  # a missing g++, a broken one, an unsupported device: each raises its own
+                result = self.plain(*arguments)  # raises by itself if the arguments are at fault
+                _give_up(error)
+                return result
 
-    def _first(self, variant: Hashable, arguments: tuple[Any, ...]) -> Any:
-        global _failure
+    def _compile(self) -> Callable[..., Any]:
         # torch.compile gives up on a code object after a few variants, so each gets a code object of its own
         code = self.plain.__code__.replace(co_name=f"{self.plain.__name__}_{len(self._compiled)}")
         function = types.FunctionType(code, self.plain.__globals__, code.co_name, self.plain.__defaults__)
-        run = torch.compile(function, dynamic=True, fullgraph=True)
-        try:
-            result = run(*arguments)
-        except Exception as error:  # a missing g++, a broken one, an unsupported device: each raises its own
-            result = self.plain(*arguments)  # raises by itself if the arguments are at fault
-            _failure = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
-            warnings.warn(
-                f"torch.compile does not work here ({_failure[:300]}), so kernels run uncompiled: the same numbers,"
-                " at about half the speed. Install a C++ compiler (g++ or clang++, or name one in CXX) to change that.",
-                NoCompiler,
-                stacklevel=3,
-            )
-            return result
-        self._compiled[variant] = run
-        return result
+        return torch.compile(function, dynamic=True, fullgraph=True)
+
+
+def _variant(arguments: tuple[Any, ...]) -> Hashable:
+    """All that `torch.compile` specialises on, where it may differ from call to call."""
+    tensors = [a for a in arguments if isinstance(a, Tensor)]
+    kinds = tuple((a.dtype, a.device.type, len(a), tuple(n == 1 for n in a.shape), a.is_inference()) for a in tensors)
+    settings = tuple(a for a in arguments if not isinstance(a, Tensor))
+    return kinds, settings, torch.get_num_threads(), torch.is_inference_mode_enabled()
+
+
+def _give_up(error: Exception) -> None:
+    """Remember that this process does without a compiler, and say so once."""
+    global _failure
+    with _compiling:
+        if _failure is not None:
+            return
+        _failure = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+    warnings.warn(
+        f"torch.compile does not work here ({_failure[:300]}), so kernels run uncompiled: the same numbers, at about"
+        " half the speed. Install a C++ compiler (g++ or clang++, or name one in CXX) to change that.",
+        NoCompiler,
+        stacklevel=3,
+    )
 
 
 def kernel(function: Callable[..., Any]) -> Kernel:

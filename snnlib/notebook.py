@@ -5,15 +5,18 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from IPython.display import Markdown
 
 from snnlib.parameters import Parameters, Run
 from snnlib.provenance import git_commit
-from snnlib.spec import SpecError
+from snnlib.spec import Spec, SpecError
 
 MARK = "# Parameters"  # what our parameters cells, and the cells papermill injects, begin with
+
+
+P = TypeVar("P", bound=Spec)
 
 
 def begin(namespace: Mapping[str, Any], schema: type[Parameters] = Parameters) -> Run:
@@ -22,6 +25,15 @@ def begin(namespace: Mapping[str, Any], schema: type[Parameters] = Parameters) -
     Args:
         namespace: the notebook's `globals()`.
         schema: the parameters this notebook has.
+
+    Raises:
+        SpecError: as `validated`, and where data are missing.
+    """
+    return Run.of(validated(namespace, schema))
+
+
+def validated(namespace: Mapping[str, Any], schema: type[P]) -> P:
+    """The parameters of a notebook, checked, for one that trains nothing and so needs no run.
 
     Raises:
         SpecError: an unknown name, a wrong type or an impossible value, all in one sentence. papermill only warns of a
@@ -36,7 +48,7 @@ def begin(namespace: Mapping[str, Any], schema: type[Parameters] = Parameters) -
                 f"{name} = {namespace.get(name)!r}: there is no parameter {name}; {hint}"
                 f"this notebook has {', '.join(known)}."
             )
-    return Run.of(schema(**{name: namespace[name] for name in known if name in namespace}))
+    return schema(**{name: namespace[name] for name in known if name in namespace})
 
 
 def protocol(run: Run) -> Markdown:

@@ -115,6 +115,12 @@ class SpatialParameters(Parameters):
     depths: Depths | None = None
 
 
+class SpeedParameters(Spec):
+    """Those of the page on speed."""
+
+    results: Annotated[Path | None, BeforeValidator(_path)] = None
+
+
 @dataclass(frozen=True)
 class Run:
     """Validated parameters with the preset's values filled in, and the store they are computed through."""

@@ -145,7 +145,7 @@ class TrainSpec(Spec):
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
     warmup_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     validation: NonNegativeInt = 0
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"  # mixed: where the processor has bfloat16, else float32
     seed: NonNegativeInt = 0
 
     @model_validator(mode="after")
@@ -162,7 +162,7 @@ class TrainSpec(Spec):
     def work(self) -> float:
         """Amount of computation, for comparing networks of one data set: what is largest is best begun first."""
         depth = int(self.model.arch.removeprefix("resnet"))
-        return self.epochs * depth * self.model.width * (self.model.T if self.model.spiking else 1)
+        return max(self.epochs, 1) * depth * self.model.width * (self.model.T if self.model.spiking else 1)
 
 
 class CompareSpec(Spec):

@@ -2,6 +2,7 @@
 
 import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from snnlib import LIF
 from snnlib.neurons import DSPIKE_GAMMA, dspike, triangular
 
 CURRENTS = torch.randn(6, 3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 1.5
-BACKENDS = ["snntorch", "fused"]
+BACKENDS = ["snntorch", "fused", "compiled"]
+ONE_NODE = BACKENDS[1:]  # all time steps in one node of the autograd graph
 SURROGATES = [("triangular", 1.0), ("triangular", 0.5), ("dspike", 1.0)]
 
 
@@ -88,13 +90,109 @@ def test_gradients_equal_autograd_of_the_recurrence(backend, surrogate, alpha, t
     torch.testing.assert_close(x.grad, expected, rtol=1e-10, atol=1e-10)
 
 
-# 0.3 is no power of two: roundings differ if the order of operations does. (In bfloat16 snnTorch rounds the leak.)
-@pytest.mark.parametrize(("dtype", "tau"), [(torch.float32, 0.3), (torch.float32, 0.5), (torch.bfloat16, 0.5)])
-def test_fused_equals_snntorch_bit_for_bit(dtype, tau):
-    x = torch.randn(8, 16, 4, 6, 6, generator=torch.Generator().manual_seed(2)).to(dtype)
-    reference, fused = (LIF(tau=tau, backend=backend)(x) for backend in BACKENDS)
-    assert fused.dtype == reference.dtype == dtype
-    assert torch.equal(fused, reference)
+def random(*shape, dtype=torch.float32, seed=2):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(dtype)
+
+
+def spikes_and_gradient(x, backend, **settings):
+    """Of a loss that weighs each spike differently."""
+    x = x.detach().requires_grad_()
+    spikes = LIF(backend=backend, **settings)(x)
+    (grad,) = torch.autograd.grad((random(*x.shape, seed=3).to(x.dtype) * spikes).sum(), x)
+    return spikes.detach(), grad
+
+
+# 0.3 is no power of two: roundings differ if the order of operations does
+@pytest.mark.parametrize("backend", ONE_NODE)
+@pytest.mark.parametrize("tau", [0.3, 0.5])
+def test_float32_equals_snntorch_bit_for_bit(backend, tau):
+    x = random(8, 16, 4, 6, 6)
+    spikes = LIF(tau=tau, backend=backend)(x)
+    assert spikes.dtype == torch.float32
+    assert torch.equal(spikes, LIF(tau=tau, backend="snntorch")(x))
+
+
+@pytest.mark.parametrize("backend", ONE_NODE)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_16_bit_currents_are_computed_in_float32(backend, dtype):
+    x = random(8, 16, 4, 6, 6, dtype=dtype)
+    spikes, grad = spikes_and_gradient(x, backend, tau=0.3)
+    assert spikes.dtype == grad.dtype == dtype
+    assert torch.equal(spikes.float(), LIF(tau=0.3, backend="snntorch")(x.float()))
+    weights = random(*x.shape, seed=3).to(dtype).float()
+    expected = gradient_of_the_recurrence(x.float(), 0.3, 1.0, "triangular", 1.0, weights)
+    torch.testing.assert_close(grad.float(), expected, rtol=torch.finfo(dtype).eps, atol=1e-6)  # rounded once, at last
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(1, 33), (1, 4, 7), (4, 7), (4, 33), (4, 3, 64, 5, 5)])
+def test_compiled_equals_fused_bit_for_bit(dtype, shape):
+    x = random(*shape, dtype=dtype) + 0.4
+    for settings in ({}, {"tau": 0.3, "v_threshold": 0.7, "alpha": 0.6}):
+        fused, compiled = (spikes_and_gradient(x, backend, **settings) for backend in ONE_NODE)
+        for one, other in zip(fused, compiled, strict=True):
+            assert one.any()
+            assert torch.equal(one, other)
+
+
+# torch.compile gives up on a function after it has compiled it for eight cases
+def test_compiled_takes_any_number_of_settings():
+    x = random(2, 20) + 0.4
+    for share in torch.linspace(0.1, 0.9, 9).tolist():
+        settings = {"tau": share, "v_threshold": 1.2 - share, "alpha": 0.3 + share}
+        fused, compiled = (spikes_and_gradient(x, backend, **settings) for backend in ONE_NODE)
+        assert torch.equal(fused[0], compiled[0])
+        assert torch.equal(fused[1], compiled[1])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_compiled_runs_wherever_it_is_called(threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for x in (random(2, 1), random(2, 6), random(2, 6).requires_grad_(), random(2, 3, 2).requires_grad_()):
+            for mode in (torch.enable_grad, torch.no_grad, torch.inference_mode):
+                for autocast in (False, True):
+                    with mode(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                        assert torch.equal(LIF(backend="compiled")(x), LIF(backend="fused")(x))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_compiled_takes_any_number_of_time_steps():
+    for steps in range(1, 11):
+        x = random(steps, 5)
+        assert torch.equal(LIF(backend="compiled")(x), LIF(backend="fused")(x))
+
+
+NOT_DENSE = {
+    "over images": lambda x: x[:, :1].expand(-1, 6, -1, -1),
+    "over time": lambda x: x[:1].expand(4, -1, -1, -1),
+    "over everything": lambda x: x[:1, :1, :1, :1].expand(4, 3, 2, 5),
+    "every other": lambda x: x[..., ::2],
+    "a part": lambda x: x[1:3, 1:, 2:5],
+    "transposed": lambda x: x.transpose(1, 3),
+    "time last in memory": lambda x: x.permute(3, 1, 2, 0),
+}
+
+
+@pytest.mark.parametrize("backend", ONE_NODE)
+@pytest.mark.parametrize("change", NOT_DENSE.values(), ids=NOT_DENSE.keys())
+def test_how_the_input_lies_in_memory_does_not_matter(backend, change):
+    x = change(random(4, 3, 8, 8) + 0.4)
+    for found, expected in zip(
+        spikes_and_gradient(x, backend), spikes_and_gradient(x.contiguous(), backend), strict=True
+    ):
+        assert found.shape == x.shape
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("backend", ONE_NODE)
+def test_no_second_derivative_is_an_error_not_a_number(backend):
+    x = random(4, 20).requires_grad_()
+    (grad,) = torch.autograd.grad(LIF(backend=backend)(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="twice"):
+        grad.sum().backward()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -119,14 +217,22 @@ def test_snntorch_registry_stays_as_it_was():
     assert [id(neuron) for neuron in SpikingNeuron.instances] == [id(neuron) for neuron in before]
 
 
-def test_no_graph_is_kept_alive():
-    lif = LIF(backend="snntorch")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_nothing_is_kept_alive_after_backward(backend):
     x = CURRENTS.clone().requires_grad_()
-    lif(x).sum().backward()
-    del x
+    currents = x * 1
+    kept = weakref.ref(currents.untyped_storage())
+    spikes = LIF(backend=backend)(currents)
+    del currents
+    assert kept() is not None or backend == "snntorch", "backward needs them"
+    spikes.sum().backward()
     gc.collect()
-    kept = [o for o in gc.get_objects() if torch.is_tensor(o) and o.requires_grad and o.shape == CURRENTS.shape]
-    assert not kept
+    assert kept() is None, "though the spikes are still there"
+    del x, spikes
+    gc.collect()
+    # type, not isinstance: what torch.compile remembers of its inputs are stand-ins without numbers
+    tensors = [o for o in gc.get_objects() if type(o) is torch.Tensor]
+    assert not [tensor for tensor in tensors if tensor.requires_grad and tensor.shape == CURRENTS.shape]
 
 
 @pytest.mark.parametrize(("name", "area"), [("triangular", 1.0), ("dspike", 1.0)])

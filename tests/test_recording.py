@@ -23,7 +23,7 @@ def batch(*shape: int, n: int | None = None) -> Batch:
     return Batch(torch.randn(shape), None, n or shape[0])
 
 
-def keep(features: Tensor) -> Tensor:
+def keep(features: Tensor, module: nn.Module) -> Tensor:
     """A reduction that keeps everything, to look at it."""
     return features.clone()
 
@@ -79,7 +79,7 @@ def hooks_of(model: nn.Module) -> int:
 
 def test_layers_of_our_resnet_in_call_order() -> None:
     model = build_model("resnet20", spiking=True, T=T, width=0.25)
-    found = list(Recorder(model)(batch(B, 3, 8, 8), lambda features: None))
+    found = list(Recorder(model)(batch(B, 3, 8, 8), lambda features, module: None))
     names = [layer.name for layer in found]
     block = [f"stage1.0.{part}" for part in ("act1", "conv1", "bn1", "act2", "conv2", "bn2")]
     assert names[:9] == ["stem.conv", "stem.bn", *block, "stage1.0"]
@@ -99,7 +99,7 @@ def test_layers_of_our_resnet_in_call_order() -> None:
 
 def test_layers_of_torchvision_resnet18() -> None:
     model = torchvision.models.resnet18(num_classes=10)
-    found = {layer.name: layer for layer in Recorder(model)(batch(4, 3, 32, 32), lambda features: None)}
+    found = {layer.name: layer for layer in Recorder(model)(batch(4, 3, 32, 32), lambda features, module: None)}
     assert list(found)[:4] == ["conv1", "bn1", "relu", "maxpool"]
     assert {"layer1.0.relu", "layer1.0.relu#2", "layer2.0.downsample.0", "layer2.0", "avgpool", "fc"} <= set(found)
     assert not {"layer1", "layer2.0.downsample"} & set(found)
@@ -220,7 +220,7 @@ def test_a_multi_step_module_called_as_often_as_there_are_steps_is_that_many_lay
 
 
 def test_images_go_to_the_device_of_the_network() -> None:
-    found = Recorder(Twice().to("meta"))(batch(B, 6), lambda features: features.device.type)
+    found = Recorder(Twice().to("meta"))(batch(B, 6), lambda features, module: features.device.type)
     assert set(map(tuple, found.values())) == {("meta",)}
 
 
@@ -282,7 +282,7 @@ def test_hooks_and_modes_are_put_back(where: str) -> None:
     statistics = model[1].running_mean.clone()
     seen = []
 
-    def reduce(features: Tensor) -> None:
+    def reduce(features: Tensor, module: nn.Module) -> None:
         seen.append(hooks_of(model))
         assert not any(module.training for module in model.modules())
         if where == "reduce" and len(seen) == 3:
@@ -302,7 +302,7 @@ def test_hooks_and_modes_are_put_back(where: str) -> None:
 
 def test_no_graph_is_kept_and_training_goes_on_after_it() -> None:
     model = nn.Sequential(nn.Linear(6, 4), snntorch.Leaky(beta=0.9, init_hidden=True, learn_beta=True))
-    grads = Recorder(model)(batch(B, 6), lambda features: (features.requires_grad, features.grad_fn))
+    grads = Recorder(model)(batch(B, 6), lambda features, module: (features.requires_grad, features.grad_fn))
     assert list(grads.values()) == [[(False, None)]] * 2
     assert torch.is_grad_enabled()
     model(torch.randn(B, 6)).sum().backward()  # the membrane that the recording left in the neuron takes part
@@ -315,7 +315,7 @@ def test_one_layer_of_features_is_in_memory_at_a_time() -> None:
     alive: list[weakref.ref[Tensor]] = []
     counts = []
 
-    def reduce(features: Tensor) -> float:
+    def reduce(features: Tensor, module: nn.Module) -> float:
         storage = features.untyped_storage()
         counts.append(sum(ref() is not None for ref in alive))
         alive.append(weakref.ref(storage))

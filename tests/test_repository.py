@@ -43,6 +43,7 @@ ROOMS = (
     "workers",
     "store",
     "tables",
+    "measurements",
     "charts",
     "parameters",
     "notebook",

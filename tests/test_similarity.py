@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 import numpy as np
@@ -276,7 +277,8 @@ def test_one_iterator_given_for_both_networks() -> None:
 
 def test_the_size_of_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = compare(mlp(), ann(), image_batches())
-    monkeypatch.setattr("snnlib.similarity.compare.CHUNK", 9)  # 8 images have 28 pairs
+    # snnlib.similarity.compare is the function; the module of its name is among sys.modules only
+    monkeypatch.setattr(sys.modules["snnlib.similarity.compare"], "CHUNK", 9)  # 8 images have 28 pairs
     np.testing.assert_allclose(compare(mlp(), ann(), image_batches()), expected, atol=1e-12)
 
 

@@ -5,7 +5,9 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -13,10 +15,11 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 
-from snnlib import training
+from snnlib import kernels, training
 from snnlib.data.batches import Augment, Batches
 from snnlib.data.images import open_images
 from snnlib.spec import ModelSpec, TrainSpec
+from snnlib.training import pace
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +166,109 @@ def test_evaluate_against_a_count_by_hand(data):
     labels = torch.from_numpy(data.test.labels)
     assert found["accuracy"] == pytest.approx((logits.argmax(1) == labels).float().mean().item())
     assert found["loss"] == pytest.approx(-logits.log_softmax(1)[range(50), labels].mean().item(), rel=1e-5)
+
+
+@pytest.fixture
+def compiled_is_faster(monkeypatch):
+    """The forecast finds compiled kernels faster, however busy the machine is."""
+    original = pace._step_seconds
+
+    def measured(*arguments):
+        original(*arguments)
+        return 0.5 if kernels.are_compiled() else 1.0
+
+    monkeypatch.setattr(pace, "_step_seconds", measured)
+
+
+def test_the_forecast_decides_on_compiled_kernels_and_they_change_no_weight(
+    data, tmp_path, monkeypatch, compiled_is_faster
+):
+    plain = training.train(spec_of(data), data, tmp_path / "plain", progress=False)
+    assert plain.means["compiled"] is False, "seconds, in which no compiler pays"
+    monkeypatch.setattr(pace, "COMPILER_SECONDS", 0)
+    compiled = training.train(spec_of(data), data, tmp_path / "compiled", progress=False)
+    assert compiled.means == {**plain.means, "compiled": True}
+    assert not kernels.are_compiled()
+    assert weights(compiled).keys() == weights(plain).keys()
+    for name, value in weights(plain).items():
+        torch.testing.assert_close(weights(compiled)[name], value, rtol=1e-5, atol=1e-6, msg=name)
+    ordinary = spec_of(data, epochs=1, model={"spiking": False})
+    assert training.train(ordinary, data, tmp_path / "ann", progress=False).means["compiled"] is False
+
+
+def test_more_siblings_are_worth_a_compiler(data, tmp_path, monkeypatch, compiled_is_faster):
+    # 3 steps and 50 test images of 32, forward only, at 1 s a step: 3.5 s, of which 0.3 are saved
+    monkeypatch.setattr(pace, "COMPILER_SECONDS", 2)
+    spec = spec_of(data, epochs=1)
+    alone, one_of_two = (
+        training.train(spec, data, tmp_path / str(siblings), progress=False, siblings=siblings) for siblings in (1, 2)
+    )
+    assert (alone.means["compiled"], one_of_two.means["compiled"]) == (False, True)
+
+
+def stopped_after_an_epoch(spec, data, folder, monkeypatch):
+    stop, original = threading.Event(), training.loop.evaluate
+
+    def evaluate_and_stop(*arguments):
+        stop.set()
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.loop, "evaluate", evaluate_and_stop)
+        with pytest.raises(training.Stopped, match="epoch 2"):
+            training.train(spec, data, folder, progress=False, stop=stop)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_resumed_training_keeps_to_its_choice(data, tmp_path, monkeypatch, compiled_is_faster, compiled):
+    monkeypatch.setattr(pace, "COMPILER_SECONDS", 0 if compiled else 1e9)
+    stopped_after_an_epoch(spec_of(data), data, tmp_path, monkeypatch)
+    monkeypatch.setattr(pace, "COMPILER_SECONDS", 1e9 if compiled else 0)
+    resumed = training.train(spec_of(data), data, tmp_path, progress=False)
+    assert resumed.means["compiled"] is compiled
+    assert len(resumed.history) == 2
+
+
+def test_a_stopped_training_goes_on_to_the_same_weights(data, tmp_path, monkeypatch):
+    spec = spec_of(data, epochs=3)
+    undisturbed = training.train(spec, data, tmp_path / "whole", progress=False)
+    stopped_after_an_epoch(spec, data, tmp_path / "stopped", monkeypatch)
+    resumed = training.train(spec, data, tmp_path / "stopped", progress=False, stop=threading.Event())
+    assert [epoch["epoch"] for epoch in resumed.history] == [1, 2, 3]
+    assert_same(weights(resumed), weights(undisturbed))
+
+
+def test_networks_built_in_two_threads_start_as_each_would_alone(data, tmp_path):
+    specs = [spec_of(data, seed=seed, epochs=0) for seed in range(8)]
+    alone = [training.build(spec.model, spec.data, spec.seed).state_dict() for spec in specs]
+    torch.manual_seed(7)
+    together = threading.Barrier(2)
+
+    def several(these):
+        together.wait(60)
+        return [training.train(spec, data, tmp_path) for spec in these]
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [network for networks in pool.map(several, (specs[::2], specs[1::2])) for network in networks]
+    for network, expected in zip(found, alone[::2] + alone[1::2], strict=True):
+        assert_same(weights(network), expected)
+    assert torch.initial_seed() == 7
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_bfloat16_only_where_the_processor_knows_it(data, tmp_path, monkeypatch, native):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(pace, "_cpu_has_bfloat16", lambda: native)
+    assert pace.precision_here("bf16-mixed") == ("bf16-mixed" if native else "32-true")
+    assert pace.precision_here("32-true") == "32-true"
+    if not native:
+        mixed, full = (
+            training.train(spec_of(data, epochs=1, precision=precision), data, tmp_path / precision, progress=False)
+            for precision in ("bf16-mixed", "32-true")
+        )
+        assert mixed.means == full.means == {**full.means, "precision": "32-true"}
+        assert_same(weights(mixed), weights(full))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")

@@ -6,6 +6,7 @@ colour-blind readers tell apart; it takes the colour of the page, light or dark,
 
 from __future__ import annotations
 
+from snnlib.charts.bars import bars
 from snnlib.charts.curves import accuracy_dots, sweep, training_curves
 from snnlib.charts.depth import depth_curve, firing_rates
 from snnlib.charts.explain import gram_pair, lif_trace, surrogate_shape
@@ -16,6 +17,7 @@ __all__ = [
     "NETWORKS",
     "Panels",
     "accuracy_dots",
+    "bars",
     "depth_curve",
     "firing_rates",
     "gram_pair",

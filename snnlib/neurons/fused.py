@@ -35,7 +35,7 @@ def _formula(x: Tensor, tau: float, v_threshold: float) -> list[Tensor]:
         u = current.to(torch.promote_types(x.dtype, torch.float32))
         if v is not None:
             u = tau * v + u  # the same two roundings as the reference (product, then sum): spikes agree bit for bit
-        v = torch.where(u < v_threshold, u, 0.0)
+        v = torch.where(u >= v_threshold, 0.0, u)
         potentials.append(u)
     return potentials
 
@@ -97,7 +97,7 @@ def gradient_kernel(
     potentials = _formula(x, tau, v_threshold)
 
     def where_silent(t: int, value: Tensor) -> Tensor:
-        return torch.where(potentials[t] < v_threshold, value, 0.0)
+        return torch.where(potentials[t] >= v_threshold, 0.0, value)
 
     return _gradient(grad_spikes, potentials, where_silent, tau, v_threshold, alpha, surrogate)
 
@@ -124,7 +124,7 @@ class FusedLIF(torch.autograd.Function):
         flat = _flat(x, ctx.order)
         if compile:
             ctx.save_for_backward(flat)
-            spikes = spikes_kernel(flat, tau, v_threshold, variant=(len(x), x.dtype, x.device.type))
+            spikes = spikes_kernel(flat, tau, v_threshold)
         else:
             spikes, potentials = _uncompiled(flat, tau, v_threshold)
             ctx.save_for_backward(spikes, *potentials)
@@ -136,8 +136,7 @@ class FusedLIF(torch.autograd.Function):
         flat = _flat(grad_spikes, ctx.order)
         if ctx.compile:
             (x,) = ctx.saved_tensors
-            variant = (len(x), x.dtype, x.device.type, ctx.settings[-1])
-            grad = gradient_kernel(flat, x, *ctx.settings, variant=variant)
+            grad = gradient_kernel(flat, x, *ctx.settings)
         else:
             spikes, *potentials = ctx.saved_tensors
             grad = _uncompiled_gradient(flat, spikes, potentials, *ctx.settings)

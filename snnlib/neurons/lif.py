@@ -50,7 +50,7 @@ class LIF(nn.Module):
         (T, B, *) input currents -> (T, B, *) spikes, 0 or 1, in the dtype and memory format of the input.
 
     Raises:
-        ValueError: for a parameter outside its range, or an input without time and batch dimensions.
+        ValueError: for a parameter outside its range, or an input without time and batch dimensions or without steps.
         TypeError: for an input that is not floating point.
 
     Example:
@@ -89,6 +89,8 @@ class LIF(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() < 2:
             raise ValueError(f"LIF takes currents of shape (T, B, *), time first, but got {tuple(x.shape)}")
+        if len(x) == 0:
+            raise ValueError(f"LIF takes currents of at least one time step, but got {tuple(x.shape)}")
         if not x.is_floating_point():
             raise TypeError(f"LIF takes floating-point currents, but got {x.dtype}")
         if self.backend == "snntorch":

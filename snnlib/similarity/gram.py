@@ -52,7 +52,8 @@ def step_grams(features: Tensor, *, summed: bool, binary: bool) -> Tensor:
         (S, n, n), or (1, n, n) if summed: float32, float64 for float64 features, or int32 of binary ones.
     """
     with torch.autocast(features.device.type, enabled=False):
-        if binary and _multiplies_integers(features):
+        # (torch 2.14 leaves products of single integers unwritten)
+        if binary and features.shape[-1] > 1 and _multiplies_integers(features):
             return _binary_products(features.to(torch.int8), summed)
         x = features.to(torch.promote_types(features.dtype, torch.float32))
         k = _products(x, summed)
@@ -73,6 +74,7 @@ def u_centered_triangles(k: Tensor) -> Tensor:
     for step, matrix in zip(triangles, k, strict=True):  # one at a time: n x n float64 numbers are in memory
         exact = (matrix.cpu() if matrix.device.type == "mps" else matrix).double()  # MPS knows no float64
         exact = exact.clone() if exact is matrix else exact
+        exact -= exact[0, 1].clone()  # not seen by U-centering; makes exact zeros of features that are all the same
         exact.fill_diagonal_(0)
         rows = exact.sum(1) / (n - 2)
         exact -= (rows - rows.sum() / (n - 1))[:, None]  # the total over (n - 1)(n - 2) goes along with the rows
@@ -120,7 +122,7 @@ def _mean_is_large(k: Tensor) -> bool:
     n = k.shape[-1]
     of_mean = k.sum((1, 2), dtype=torch.float64 if k.device.type != "mps" else None) / n**2  # squared norm of the mean
     variance = k.diagonal(dim1=1, dim2=2).mean(1) - of_mean
-    return bool((of_mean > LARGE_MEAN * variance).any())
+    return not bool((of_mean <= LARGE_MEAN * variance).all())  # so written for nan
 
 
 def _multiplies_integers(x: Tensor) -> bool:

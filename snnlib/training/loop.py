@@ -143,6 +143,7 @@ def train(
             metrics |= {"seconds": time.perf_counter() - started, "images_per_second": metrics.pop("images") / seconds}
             state["history"].append(metrics)
             state["epoch"] = epoch + 1
+            state["means"]["compiled"] = kernels.are_compiled()  # not if the compiler has failed
             checkpoint.save(state)
     return Network(spec, raw.eval(), state["history"], state["means"])
 
