@@ -41,7 +41,7 @@ def in_turn(cases: list[Case], rounds: int) -> Iterator[Case]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results.json; with --only, none)")
     parser.add_argument("--seconds", type=float, default=5.0, help="time for each case and round (default: 5)")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--only", default="", help="cases whose names contain this")
@@ -53,10 +53,12 @@ def main() -> None:
     rows = [row for case in in_turn(cases, options.rounds) for row in run(case, options.seconds)]
     found = report.summary(rows) | {"minutes": (time.perf_counter() - started) / 60}
     report.show(found)
-    temporary = options.out.with_suffix(".tmp")
-    temporary.write_text(json.dumps(found, indent=1) + "\n")
-    temporary.replace(options.out)
-    print(options.out, file=sys.stderr)
+    out = options.out or (None if options.only else RESULTS)
+    if out is not None:
+        temporary = out.with_suffix(".tmp")
+        temporary.write_text(json.dumps(found, indent=1) + "\n")
+        temporary.replace(out)
+        print(out, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -23,6 +26,18 @@ def memory(field: str) -> float | None:
     return None
 
 
+def memory_from_here() -> float | None:
+    """Give back what is free, forget the peak so far, and return what is left (MB)."""
+    gc.collect()
+    if STATUS.exists():
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+        with contextlib.suppress(OSError):  # where the peak cannot be reset it stays that of the whole process
+            Path("/proc/self/clear_refs").write_text("5")
+    return memory("VmRSS")
+
+
 def timed(run: Callable[[], object], seconds: float, least: int) -> list[float]:
     """Durations of as many runs as fit into `seconds`, at least `least`; the first, which warms up, is left out."""
     if least > 1:
@@ -39,7 +54,7 @@ def rows(case: Case, seconds: float) -> list[dict]:
     found = []
     for settings in case.settings:
         run = case.make(**settings)
-        before = memory("VmRSS")
+        before = memory_from_here()
         times = timed(run, seconds, case.least)
         peak = memory("VmHWM")
         more = None if before is None or len(case.settings) > 1 else peak - before

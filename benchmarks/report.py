@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from importlib.metadata import version
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 from snnlib.provenance import RESULT_ROOMS, provenance
 
 Row = dict[str, Any]
+PEERS = ("spikingjelly", "torch_cka")
 SETTINGS = ("T", "batch", "arch", "width", "n", "batches", "layers")
 
 
@@ -26,7 +28,9 @@ def summary(rows: list[Row]) -> dict[str, Any]:
         times = sorted(row["times"])
         row |= {"median": statistics.median(times), "low": times[0], "high": times[-1], "times": times}
     found = list(merged.values())
-    return {**provenance(RESULT_ROOMS), "rows": found, "ratios": ratios(found)}
+    about = provenance(RESULT_ROOMS)
+    about["versions"] |= {peer: version(peer) for peer in PEERS}
+    return {**about, "rows": found, "ratios": ratios(found)}
 
 
 def ratios(rows: list[Row]) -> list[dict[str, Any]]:

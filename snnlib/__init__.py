@@ -1,9 +1,9 @@
 """snnlib: train spiking and ordinary networks, record their features, compare their representations.
 
 The four names most users need stand here; everything else is in the rooms, from the ground up: `spec`, `kernels`,
-`neurons`, `models`, `data`, `training`, `recording`, `similarity`, `experiments`, `store`, `parameters`, `tables`,
-`charts`, `notebook`. Nothing heavy is imported until it is used, so a mistyped parameter is reported before torch has
-loaded.
+`memory`, `neurons`, `models`, `data`, `training`, `recording`, `similarity`, `experiments`, `workers`, `store`,
+`tables`, `measurements`, `charts`, `parameters`, `notebook`. Nothing heavy is imported until it is used, so a mistyped
+parameter is reported before torch has loaded.
 """
 
 import lazy_loader

@@ -71,9 +71,10 @@ class Kernel:
                 if variant in self._compiled:
                     return self._compiled[variant](*arguments)
                 with _compiling:
-                    if variant not in self._compiled:  # else another thread has compiled it meanwhile
-                        self._compiled[variant] = self._compile()
-                    return self._compiled[variant](*arguments)
+                    run = self._compiled.get(variant) or self._compile()  # another thread may have been faster
+                    result = run(*arguments)  # the first call is what compiles
+                    self._compiled[variant] = run
+                    return result
             except Exception as error:  # a missing g++, a broken one, an unsupported device: each raises its own
                 result = self.plain(*arguments)  # raises by itself if the arguments are at fault
                 _give_up(error)
@@ -102,8 +103,8 @@ def _give_up(error: Exception) -> None:
             return
         _failure = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
     warnings.warn(
-        f"torch.compile does not work here ({_failure[:300]}), so kernels run uncompiled: the same numbers, at about"
-        " half the speed. Install a C++ compiler (g++ or clang++, or name one in CXX) to change that.",
+        f"torch.compile does not work here ({_failure[:300]}), so kernels run uncompiled: the same numbers, more"
+        " slowly. On a CPU it needs a C++ compiler: install g++ or clang++, or name one in CXX.",
         NoCompiler,
         stacklevel=3,
     )

@@ -30,7 +30,8 @@ class Measurements:
         accelerators = f", {', '.join(hardware['accelerators'])}" if hardware["accelerators"] else ""
         return (
             f"{hardware['processor']}, {hardware['threads']} threads{accelerators}, {hardware['system']}; "
-            f"torch {versions['torch']}, snntorch {versions['snntorch']}, Python {versions['python']}"
+            f"torch {versions['torch']}, snntorch {versions['snntorch']}, spikingjelly {versions['spikingjelly']}, "
+            f"torch_cka {versions['torch_cka']}, Python {versions['python']}"
         )
 
     def group(self, name: str, **settings: Any) -> pd.DataFrame:
@@ -57,6 +58,7 @@ def load(path: Path | str | None = None) -> Measurements:
     path = Path(path or MEASURED)
     try:
         found = json.loads(path.read_text(encoding="utf8"))
+        found["versions"]["torch"], found["hardware"]["processor"], found["minutes"]  # what the page says of it
         return Measurements(pd.DataFrame(found["rows"]), pd.DataFrame(found["ratios"]), found)
     except OSError:
         raise SpecError(f"results = {str(path)!r}: there is no such file; `make bench` writes one.") from None

@@ -32,5 +32,7 @@ def keep_freed_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         trim_threshold, mmap_threshold, largest = -1, -3, 2**31 - 1
-        mallopt(ctypes.c_int(mmap_threshold), ctypes.c_int(2**30))
+        mallopt(ctypes.c_int(mmap_threshold), ctypes.c_int(2**30)) or mallopt(
+            mmap_threshold, 2**25
+        )  # older glibc: 32 MB
         mallopt(ctypes.c_int(trim_threshold), ctypes.c_int(largest))

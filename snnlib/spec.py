@@ -162,7 +162,7 @@ class TrainSpec(Spec):
     def work(self) -> float:
         """Amount of computation, for comparing networks of one data set: what is largest is best begun first."""
         depth = int(self.model.arch.removeprefix("resnet"))
-        return max(self.epochs, 1) * depth * self.model.width * (self.model.T if self.model.spiking else 1)
+        return max(self.epochs, 1) * depth * self.model.width**2 * (self.model.T if self.model.spiking else 1)
 
 
 class CompareSpec(Spec):

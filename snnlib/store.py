@@ -267,7 +267,7 @@ class _Context:
 
     def get(self, spec: Spec) -> Any:
         started = time.perf_counter()
-        value = self.store.get(spec)
+        value = self.store._get(spec, self.siblings, self.stop)
         self.waited += time.perf_counter() - started
         return value
 

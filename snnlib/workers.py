@@ -9,14 +9,14 @@ from __future__ import annotations
 import heapq
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
 
 R = TypeVar("R")
 
-SCALING = 0.55
+SCALING = 0.55  # two threads are 1.46 times as fast as one on the networks of preset quick
 
 
 def how_many(sizes: Sequence[float], threads: int) -> int:
@@ -48,18 +48,23 @@ def side_by_side(tasks: Sequence[Callable[[threading.Event], R]], sizes: Sequenc
     workers = 1 if on_gpu else how_many(sizes, threads)
     if workers == 1:
         return [task(stop) for task in tasks]
-    failed: list[Future[R]] = []
+    failed: list[BaseException] = []  # in the order in which they fail: who is told to stop fails after that
+
+    def noted(task: Callable[[threading.Event], R]) -> R:
+        try:
+            return task(stop)
+        except BaseException as error:
+            failed.append(error)
+            raise
+
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
     try:
-        futures = [pool.submit(task, stop) for task in tasks]
-        for future in futures:
-            # in the order in which they fail: what others raise because they were told to stop comes later
-            future.add_done_callback(lambda f: failed.append(f) if not f.cancelled() and f.exception() else None)
+        futures = [pool.submit(noted, task) for task in tasks]
         wait(futures, return_when=FIRST_EXCEPTION)
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
         torch.set_num_threads(threads)  # a worker's setting is also the default of threads that are yet to come
     if failed:
-        failed[0].result()
+        raise failed[0]
     return [future.result() for future in futures]

@@ -217,3 +217,20 @@ def test_firing_rates_names_what_is_wrong() -> None:
         charts.firing_rates(rates()[:, 0])
     with pytest.raises(ValueError, match="empty"):
         charts.firing_rates(rates()[:0])
+
+
+# ---- bars
+
+
+def test_bars_show_every_amount_with_its_range_from_zero() -> None:
+    table = pd.DataFrame(
+        {"name": ["theirs", "ours"], "value": [0.9, 0.25], "low": [0.8, np.nan], "high": [1.0, np.nan]}
+    )
+    chart = charts.bars(table, value_title="seconds", ours="ours")
+    shown = {text["case"]: text["seconds"] for text, _ in drawn(chart) if "case" in text}
+    assert shown == {"theirs": "0.90 (0.80 to 1.00)", "ours": "0.25"}
+    domains = [e["x"]["scale"]["domain"] for e in encodings(chart.to_dict()) if "scale" in e.get("x", {})]
+    assert all(low == 0 and high > 1.0 for low, high in domains)
+    assert "theirs 0.90 (0.80 to 1.00)" in chart.to_dict()["description"]
+    with pytest.raises(ValueError, match="name"):
+        charts.bars(pd.DataFrame({"value": [1.0]}), value_title="seconds")

@@ -40,16 +40,17 @@ def _formula(x: Tensor, tau: float, v_threshold: float) -> list[Tensor]:
     return potentials
 
 
-def _uncompiled(x: Tensor, tau: float, v_threshold: float) -> tuple[Tensor, list[Tensor]]:
-    """(T, N) spikes in x's dtype, and u[t] as `_formula` gives them, in the operations PyTorch runs fastest alone."""
+def _uncompiled(x: Tensor, tau: float, v_threshold: float, keep: bool) -> tuple[Tensor, list[Tensor]]:
+    """(T, N) spikes in x's dtype, and, to keep, u[t] as `_formula` gives them, in operations that are fast alone."""
     spikes, potentials, v = torch.empty_like(x), [], None
     for current, s in zip(x.unbind(0), spikes.unbind(0), strict=True):
-        u = current.to(torch.promote_types(x.dtype, torch.float32))
+        u = current.to(torch.promote_types(x.dtype, torch.float32), copy=v is None)  # a view would keep all of x alive
         if v is not None:
             u = (tau * v).add_(u)
         torch.ge(u, v_threshold, out=s)  # operations on booleans are slow
         v = torch.addcmul(u, u, s.to(u.dtype), value=-1)
-        potentials.append(u)
+        if keep:
+            potentials.append(u)
     return spikes, potentials
 
 
@@ -112,7 +113,7 @@ def _uncompiled_gradient(grad_spikes: Tensor, spikes: Tensor, potentials: list[T
 class FusedLIF(torch.autograd.Function):
     """(T, ...) currents -> (T, ...) spikes with the surrogate's gradient, in the dtype and memory format of the input.
 
-    `compile` says whether both directions run as compiled kernels; it does not bear on the result.
+    `compile` says whether both directions run as compiled kernels; on finite currents it does not bear on the result.
     """
 
     @staticmethod
@@ -126,7 +127,7 @@ class FusedLIF(torch.autograd.Function):
             ctx.save_for_backward(flat)
             spikes = spikes_kernel(flat, tau, v_threshold)
         else:
-            spikes, potentials = _uncompiled(flat, tau, v_threshold)
+            spikes, potentials = _uncompiled(flat, tau, v_threshold, keep=ctx.needs_input_grad[0])
             ctx.save_for_backward(spikes, *potentials)
         return _unflat(spikes, ctx.shape, ctx.order)
 

@@ -54,8 +54,9 @@ def compare(
 ) -> xr.DataArray:
     """Debiased linear CKA of every layer of one network with every layer of another, in one pass over the images.
 
-    One layer's features and one batch's triangles are in memory at a time, however many batches there are. Every batch
-    counts alike, so keep them of one size, and rather large: the estimate is noisier on small ones.
+    In memory at a time are one layer's features and, for one batch of n images, n(n - 1)/2 numbers a layer (and step),
+    however many batches there are. Every batch counts alike, so keep them of one size, and rather large: the estimate
+    is noisier on small ones. The C library is told to keep freed memory for the next layer (`snnlib.memory`).
 
     Args:
         model_a, model_b: any torch modules; they run in eval mode and are left as they were. One network given twice

@@ -57,10 +57,13 @@ def step_grams(features: Tensor, *, summed: bool, binary: bool) -> Tensor:
             return _binary_products(features.to(torch.int8), summed)
         x = features.to(torch.promote_types(features.dtype, torch.float32))
         k = _products(x, summed)
-        if not _mean_is_large(k):
+        large = _mean_is_large(k)
+        if not large.any():
             return k
-        k = gram(x)
-        return k.sum(0, keepdim=True) if summed else k
+        if summed:
+            return gram(x).sum(0, keepdim=True)
+        k[large] = gram(x[large])
+        return k
 
 
 def u_centered_triangles(k: Tensor) -> Tensor:
@@ -70,9 +73,10 @@ def u_centered_triangles(k: Tensor) -> Tensor:
     """
     n = k.shape[-1]
     dtype = torch.float64 if k.dtype == torch.float64 else torch.float32
-    triangles = torch.empty(len(k), n * (n - 1) // 2, dtype=dtype, device=k.device)
+    device = "cpu" if k.device.type == "mps" else k.device  # MPS knows no float64
+    triangles = torch.empty(len(k), n * (n - 1) // 2, dtype=dtype, device=device)
     for step, matrix in zip(triangles, k, strict=True):  # one at a time: n x n float64 numbers are in memory
-        exact = (matrix.cpu() if matrix.device.type == "mps" else matrix).double()  # MPS knows no float64
+        exact = matrix.to(device).double()
         exact = exact.clone() if exact is matrix else exact
         exact -= exact[0, 1].clone()  # not seen by U-centering; makes exact zeros of features that are all the same
         exact.fill_diagonal_(0)
@@ -117,12 +121,12 @@ def _mirrored(k: Tensor) -> Tensor:
     return upper + upper.triu(1).mT
 
 
-def _mean_is_large(k: Tensor) -> bool:
-    """Whether, at any step, the features' mean is large beside their variance; also if they are all the same."""
+def _mean_is_large(k: Tensor) -> Tensor:
+    """(S,) whether the features' mean is large beside their variance; also if they are all the same, or not finite."""
     n = k.shape[-1]
     of_mean = k.sum((1, 2), dtype=torch.float64 if k.device.type != "mps" else None) / n**2  # squared norm of the mean
     variance = k.diagonal(dim1=1, dim2=2).mean(1) - of_mean
-    return not bool((of_mean <= LARGE_MEAN * variance).all())  # so written for nan
+    return ~(of_mean <= LARGE_MEAN * variance)
 
 
 def _multiplies_integers(x: Tensor) -> bool:

@@ -8,8 +8,8 @@ With :math:`S` steps in all, :math:`W` of them warm-up, and base rate :math:`\et
 The weights of the last epoch are the result. Test accuracy is reported after every epoch and picks nothing.
 
 Everything random is a function of (seed, epoch), so a run that was killed goes on from the checkpoint of its last
-finished epoch and ends with the same weights, bit for bit, on the processor it began on (GPUs add up in no fixed
-order).
+finished epoch and ends with the same weights, bit for bit, on the processor and with the number of threads it began on
+(GPUs add up in no fixed order).
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def train(
     Raises:
         TrainingDiverged: when the loss stops being finite; names the epoch and the learning rate.
     """
-    precision = pace.precision_here(spec.precision)
-    fabric = fabric or Fabric(accelerator="auto", devices=1, precision=precision)
+    precision = {} if fabric else {"precision": pace.precision_here(spec.precision)}
+    fabric = fabric or Fabric(accelerator="auto", devices=1, **precision)
     fabric.launch()
     raw = build(spec.model, spec.data, spec.seed).to(memory_format=torch.channels_last)
     if spec.epochs == 0:
@@ -123,14 +123,10 @@ def train(
         compiled=state["means"].get("compiled"),
     )
     if progress and fabric.is_global_zero:
-        means = f"{fabric.device}, compiled kernels" if expected.compiled else str(fabric.device)
-        tqdm.write(f"training {spec.slug}: about {pace.as_text(expected.seconds)} on {means}", file=sys.stderr)
-    state["means"] = {
-        "precision": precision,
-        "compiled": expected.compiled,
-        "threads": torch.get_num_threads(),
-        "device": fabric.device.type,
-    }
+        where = f"{fabric.device}, compiled kernels" if expected.compiled else str(fabric.device)
+        tqdm.write(f"training {spec.slug}: about {pace.as_text(expected.seconds)} on {where}", file=sys.stderr)
+    means = {"compiled": expected.compiled, "threads": torch.get_num_threads(), "device": fabric.device.type}
+    state["means"] = state["means"] or precision | means  # of a training that is resumed, those it began with
     with kernels.compiled(expected.compiled):
         for epoch in range(state["epoch"], spec.epochs):
             started = time.perf_counter()
@@ -213,10 +209,8 @@ def _train_epoch(
             if stop is not None and stop.is_set():
                 raise Stopped(f"{spec.slug} was stopped in epoch {epoch + 1}; asked for again, it goes on from there")
             images, labels = _to(images, labels, fabric.device)
-            logits = model(images)
-            loss = cross_entropy(logits.float(), labels)
             optimizer.zero_grad()
-            fabric.backward(loss)
+            logits, loss = _forward_backward(model, images, labels, fabric)
             optimizer.step()
             schedule.step()
             loss_sum += loss.detach() * len(labels)
@@ -235,7 +229,22 @@ def _train_epoch(
     return {"lr": lr, "train_loss": loss, "train_accuracy": float(correct / total), "images": float(total)}
 
 
-@torch.inference_mode()
+def _forward_backward(model: Any, images: Tensor, labels: Tensor, fabric: Fabric) -> tuple[Tensor, Tensor]:
+    """Logits and loss, after the gradients were added up in the parameters."""
+    if fabric.world_size > 1:
+        logits = model(images)
+        loss = cross_entropy(logits.float(), labels)
+        fabric.backward(loss)
+        return logits, loss
+    # the same without Fabric's wrapper: it keeps a flag for the whole process, which trainings in threads would share
+    with fabric.autocast():
+        logits = model.module(images)
+        loss = cross_entropy(logits.float(), labels)
+    loss.backward()
+    return logits, loss
+
+
+@torch.no_grad()  # not inference_mode, for which kernels would be compiled once more
 def evaluate(model: nn.Module, batches: Batches, fabric: Fabric | None = None) -> dict[str, float]:
     """Mean cross-entropy and top-1 accuracy (0 to 1) in evaluation mode; the model's mode is restored.
 

@@ -49,6 +49,8 @@ def forecast(
             for a compiler would cost more than it saves, goes uncompiled.
     """
     epochs = spec.epochs if epochs is None else epochs
+    if epochs == 0:
+        return Pace(0.0, bool(compiled))
     batch = next(iter(training))
 
     def seconds(compiled: bool) -> float:
