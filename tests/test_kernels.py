@@ -66,7 +66,7 @@ def test_without_a_compiler_the_numbers_are_the_same_after_one_warning(tmp_path)
     same, warned, wanted_at_first, compiled_at_last = json.loads(process.stdout.splitlines()[-1])
     assert same == [True] * 24
     assert len(warned) == 1
-    assert "Install a C++ compiler" in warned[0]
+    assert "needs a C++ compiler" in warned[0]
     assert (wanted_at_first, compiled_at_last) == (True, False)
 
 

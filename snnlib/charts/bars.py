@@ -30,7 +30,7 @@ def bars(
             x=x,
             y=y,
             opacity=alt.condition("datum.ours", alt.value(0.85), alt.value(0.35)),
-            tooltip=[alt.Tooltip("name:N", title="case"), alt.Tooltip("range:N", title=value_title)],
+            tooltip=[alt.Tooltip("name:N", title="case"), alt.Tooltip("range:N", title="lowest to highest")],
         )
     ]
     if frame["low"].notna().any():
