@@ -75,6 +75,8 @@ class Kernel:
                     result = run(*arguments)  # the first call is what compiles
                     self._compiled[variant] = run
                     return result
+            except torch.cuda.OutOfMemoryError:  # says nothing about the compiler
+                raise
             except Exception as error:  # a missing g++, a broken one, an unsupported device: each raises its own
                 result = self.plain(*arguments)  # raises by itself if the arguments are at fault
                 _give_up(error)

@@ -13,10 +13,9 @@ from snnlib.parameters import Parameters, Run
 from snnlib.provenance import git_commit
 from snnlib.spec import Spec, SpecError
 
-MARK = "# Parameters"  # what our parameters cells, and the cells papermill injects, begin with
-
-
 P = TypeVar("P", bound=Spec)
+
+MARK = "# Parameters"  # what our parameters cells, and the cells papermill injects, begin with
 
 
 def begin(namespace: Mapping[str, Any], schema: type[Parameters] = Parameters) -> Run:

@@ -162,3 +162,33 @@ def site_pages(built_site: BuiltSite, site_browser: Browser) -> Iterator[SitePag
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield SitePages(site_browser, f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
+
+
+# ---- a store of small networks
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run of small networks on the digits, with an empty store of its own."""
+    from snnlib.parameters import Parameters, Run
+
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
+    run = Run.of(Parameters(T=2, width=0.25, epochs=1, n_images=32))
+    run.store.images(run.data)  # prepared, so that no thread waits for another's
+    return run
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Names of the specs that were really computed, in order."""
+    from snnlib import experiments
+
+    names, original = [], experiments.compute
+
+    def compute(spec, context):
+        names.append(spec.name)
+        return original(spec, context)
+
+    monkeypatch.setattr(experiments, "compute", compute)
+    return names

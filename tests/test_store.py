@@ -23,26 +23,6 @@ from snnlib.spec import CompareSpec, RatesSpec, SpecError
 from snnlib.store import DamagedEntry, OtherCode, Store
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
-    return Run.of(Parameters(T=2, width=0.25, epochs=1, n_images=32))
-
-
-@pytest.fixture
-def computed(monkeypatch):
-    """Names of the specs that were really computed, in order."""
-    names, original = [], experiments.compute
-
-    def compute(spec, context):
-        names.append(spec.name)
-        return original(spec, context)
-
-    monkeypatch.setattr(experiments, "compute", compute)
-    return names
-
-
 def untrained(run, seed=0, spiking=True):
     return run.network(spiking=spiking, seed=seed, epochs=0)
 

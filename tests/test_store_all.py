@@ -9,32 +9,9 @@ import xarray as xr
 
 from snnlib import experiments
 from snnlib.entries import damage
-from snnlib.parameters import Parameters, Run
 from snnlib.spec import RatesSpec
 from snnlib.store import Store
 from snnlib.training import TrainingDiverged
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
-    run = Run.of(Parameters(T=2, width=0.25, epochs=1, n_images=32))
-    run.store.images(run.data)  # prepared, so that no test waits for another's download
-    return run
-
-
-@pytest.fixture
-def computed(monkeypatch):
-    """Names of the specs that were really computed."""
-    names, original = [], experiments.compute
-
-    def compute(spec, context):
-        names.append(spec.name)
-        return original(spec, context)
-
-    monkeypatch.setattr(experiments, "compute", compute)
-    return names
 
 
 def networks(run, count=3):
