@@ -2,8 +2,8 @@
 
 The four names most users need stand here; everything else is in the rooms, from the ground up: `spec`, `kernels`,
 `memory`, `neurons`, `models`, `data`, `training`, `recording`, `similarity`, `experiments`, `workers`, `store`,
-`tables`, `measurements`, `charts`, `parameters`, `notebook`. Nothing heavy is imported until it is used, so a mistyped
-parameter is reported before torch has loaded.
+`tables`, `measurements`, `charts`, `parameters`, `run`, `notebook`. Nothing heavy is imported until it is used, so a
+mistyped parameter is reported before torch has loaded.
 """
 
 import lazy_loader
@@ -28,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "parameters",
         "provenance",
         "recording",
+        "run",
         "similarity",
         "spec",
         "store",

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from snnlib.entries import damage
-from snnlib.parameters import Parameters, Run
+from snnlib.parameters import Parameters
+from snnlib.run import Run
 from snnlib.spec import PRESETS, SpecError
 from snnlib.store import Store
 

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from IPython.display import Markdown
 
-from snnlib.parameters import Parameters, Run
+from snnlib.parameters import Parameters
 from snnlib.provenance import git_commit
+from snnlib.run import Run
 from snnlib.spec import Spec, SpecError
 
 P = TypeVar("P", bound=Spec)

@@ -170,7 +170,8 @@ def site_pages(built_site: BuiltSite, site_browser: Browser) -> Iterator[SitePag
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A run of small networks on the digits, with an empty store of its own."""
-    from snnlib.parameters import Parameters, Run
+    from snnlib.parameters import Parameters
+    from snnlib.run import Run
 
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))

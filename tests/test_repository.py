@@ -46,6 +46,7 @@ ROOMS = (
     "measurements",
     "charts",
     "parameters",
+    "run",
     "notebook",
     "cli",
     "__main__",

@@ -18,7 +18,8 @@ from PIL import Image
 from snnlib import experiments
 from snnlib import store as store_room
 from snnlib.entries import damage, seal
-from snnlib.parameters import Parameters, Run
+from snnlib.parameters import Parameters
+from snnlib.run import Run
 from snnlib.spec import CompareSpec, RatesSpec, SpecError
 from snnlib.store import DamagedEntry, OtherCode, Store
 
@@ -287,7 +288,8 @@ def test_other_images_than_the_spec_names_are_refused(run):
 
 PROCESS = """
 import sys
-from snnlib.parameters import Parameters, Run
+from snnlib.parameters import Parameters
+from snnlib.run import Run
 run = Run.of(Parameters(T=2, width=0.25, epochs=2))
 network = run.train(run.network(spiking=True))
 print("HASH", sum(p.double().sum().item() for p in network.model.parameters()))

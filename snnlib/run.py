@@ -1,0 +1,116 @@
+"""From validated parameters to specs the store can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from snnlib.parameters import Parameters
+from snnlib.spec import PRESETS, CompareSpec, DataSpec, ModelSpec, Preset, RatesSpec, SpecError, TrainSpec
+from snnlib.store import Store
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from snnlib.training import Network
+
+
+@dataclass(frozen=True)
+class Run:
+    """Validated parameters with the preset's values filled in, and the store they are computed through."""
+
+    given: Parameters
+    preset: Preset
+    data: DataSpec
+    title: str  # of the data set, for people; a subset says so
+    store: Store
+
+    @classmethod
+    def of(cls, given: Parameters) -> Run:
+        """Resolve parameters; finds the data, or what the store knows of it.
+
+        Raises:
+            SpecError: unknown data set, or data that are neither at hand nor to be downloaded, and no stored result.
+        """
+        from snnlib.data.cifar import MissingData
+        from snnlib.data.images import KNOWN, describe, open_images
+
+        preset = PRESETS[given.preset]
+        dataset = given.dataset or preset.dataset
+        store = Store(data_root=given.data_root, dataset=dataset, recompute=given.recompute)
+        try:
+            images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False)
+        except MissingData:
+            known = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
+            run = cls(given, preset, known, KNOWN[dataset].title, store)
+            if run.is_stored():  # then the images may never be needed
+                return run
+            images = open_images(dataset, given.data_root, cache_dir=store.cache)  # downloads, or says what is missing
+        available = len(images.test)
+        if given.n_images and given.n_images > available:
+            raise SpecError(
+                f"n_images = {given.n_images}, but {images.title} has {available} test images; ask for at most these."
+            )
+        # a small folder of one's own need not have as many as a preset takes
+        given = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, available)})
+        return cls(given, preset, images.spec, images.title, store)
+
+    def is_stored(self) -> bool:
+        """Whether the store has the networks that every chapter asks for: of both kinds, of all seeds."""
+        base = [self.network(spiking=spiking, seed=seed) for spiking in (True, False) for seed in self.seeds]
+        return all(self.store.find(spec) for spec in base)
+
+    def value(self, name: str) -> Any:
+        """A parameter as given, else the preset's."""
+        given = getattr(self.given, name)
+        return getattr(self.preset, name) if given is None else given
+
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        return self.value("seeds")
+
+    def network(
+        self,
+        *,
+        spiking: bool,
+        seed: int | None = None,
+        epochs: int | None = None,
+        depth: int | None = None,
+        **model: Any,
+    ) -> TrainSpec:
+        """The spec of one network of this run; what is not named is the run's. `epochs=0`: the untrained one."""
+        settings = {"T": self.value("T"), "width": self.value("width"), **model}
+        preset = self.preset
+        return TrainSpec(
+            model=ModelSpec(arch=f"resnet{depth or self.value('depth')}", spiking=spiking, **settings),
+            data=self.data,
+            epochs=self.value("epochs") if epochs is None else epochs,
+            batch_size=preset.batch_size,
+            lr=preset.lr,
+            warmup_epochs=preset.warmup_epochs,
+            precision=preset.precision,
+            seed=self.seeds[0] if seed is None else seed,
+        )
+
+    def train(self, spec: TrainSpec) -> Network:
+        """The trained network, from the store or trained now."""
+        return self.store.get(spec)
+
+    def train_all(self, specs: Iterable[TrainSpec]) -> list[Network]:
+        """The trained networks, from the store or trained now, side by side where there are cores for it."""
+        return self.store.get_all(list(specs))
+
+    def compare(self, a: TrainSpec, b: TrainSpec, **options: Any) -> xr.DataArray:
+        """Similarity of two networks, layer by layer; options are those of `CompareSpec`."""
+        return self.store.get(CompareSpec(a=a, b=b, n_images=self.value("n_images"), **options))
+
+    def rates(self, network: TrainSpec) -> xr.DataArray:
+        """Firing rates by layer and step."""
+        return self.store.get(RatesSpec(network=network, n_images=self.value("n_images")))
+
+    def published_networks(self) -> list[Network]:
+        """The trained networks that came with this checkout, of any data set."""
+        entries = [entry for entry in self.store.entries() if entry.layer == "published" and entry.kind == "TrainSpec"]
+        return [self.store.read(entry) for entry in entries]

@@ -1,0 +1,38 @@
+"""What to train and what to compare, as validated, hashable descriptions.
+
+A *spec* says everything that bears on a result, and nothing else: not where files lie, not which device computes.
+Two specs that are equal have the same canonical form and so the same hash, which is the name the store keeps a
+model or a result under. The presets `quick`, `laptop` and `paper` are the values a spec takes when a user says none.
+"""
+
+from snnlib.spec.base import (
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Spec,
+    SpecError,
+    UnitFloat,
+    explain,
+)
+from snnlib.spec.networks import DEPTHS, STAGES, DataSpec, ModelSpec, TrainSpec
+from snnlib.spec.presets import PRESETS, Preset
+from snnlib.spec.results import CompareSpec, RatesSpec
+
+__all__ = [
+    "DEPTHS",
+    "PRESETS",
+    "STAGES",
+    "CompareSpec",
+    "DataSpec",
+    "ModelSpec",
+    "NonNegativeInt",
+    "PositiveFloat",
+    "PositiveInt",
+    "Preset",
+    "RatesSpec",
+    "Spec",
+    "SpecError",
+    "TrainSpec",
+    "UnitFloat",
+    "explain",
+]

@@ -1,0 +1,63 @@
+"""Values for everything a user left open: `quick`, `laptop` and `paper`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from snnlib.spec.base import USUAL, PositiveFloat, PositiveInt, Spec
+
+
+class Preset(Spec):
+    """Values for everything a user left open."""
+
+    title: str
+    dataset: str
+    T: PositiveInt = 4
+    depth: PositiveInt = 20
+    width: PositiveFloat = 1.0
+    seeds: tuple[int, ...]
+    n_images: PositiveInt
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    lr: PositiveFloat = 0.1
+    warmup_epochs: float = 0.0
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    widths: tuple[float, ...]
+    depths: tuple[int, ...]
+
+
+PRESETS = {
+    "quick": Preset(
+        title="embedded digits, under a minute a network on two cores",
+        dataset="digits",
+        width=0.5,
+        seeds=(0, 1),
+        n_images=352,
+        epochs=10,
+        batch_size=64,
+        widths=(0.25, 0.5, 1.0),
+        depths=(20, 38),
+    ),
+    "laptop": Preset(
+        title="CIFAR-10, a dozen epochs, hours on two cores",
+        dataset="cifar10",
+        seeds=(0, 1),
+        n_images=2048,
+        epochs=12,
+        batch_size=128,
+        widths=(0.5, 1.0),
+        depths=(20,),  # ResNet-38 alone would take as long as all the rest: ask for it with depths=20,38
+    ),
+    "paper": Preset(
+        title="CIFAR-10 and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
+        dataset="cifar10",
+        seeds=(0, 1, 2),
+        n_images=2048,
+        epochs=300,
+        batch_size=128,
+        precision="32-true",
+        widths=(1.0, 2.0, 4.0, 8.0, 16.0),
+        depths=(20, 38, 56, 110, 164),
+    ),
+}
+USUAL.update(PRESETS["quick"].model_dump())

@@ -1,0 +1,54 @@
+"""What is computed from trained networks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from snnlib.spec.base import PositiveInt, Spec
+from snnlib.spec.networks import TrainSpec
+
+
+class CompareSpec(Spec):
+    """The similarity of two trained networks, layer by layer, on the first `n_images` test images.
+
+    `pairing="shuffled"` shows each network the same images in another order: what is left is the similarity of
+    networks that do not look at the same thing, the null of every number.
+    """
+
+    a: TrainSpec
+    b: TrainSpec
+    n_images: Annotated[int, Field(ge=4, strict=True)]
+    batch_size: Annotated[int, Field(ge=4, strict=True)] = 256
+    time: Literal["concat", "each"] = "concat"
+    pairing: Literal["same", "shuffled"] = "same"
+
+    @model_validator(mode="after")
+    def _one_data_set(self) -> Self:
+        if self.a.data != self.b.data:
+            raise ValueError(
+                f"a is trained on {self.a.data.dataset}, b on {self.b.data.dataset}; compare networks of one data set"
+            )
+        return self
+
+    @property
+    def slug(self) -> str:
+        return f"cka-{self.a.slug}-x-{self.b.model.slug}-s{self.b.seed}"
+
+
+class RatesSpec(Spec):
+    """Firing rates of a spiking network by layer and time step, on the first `n_images` test images."""
+
+    network: TrainSpec
+    n_images: PositiveInt
+
+    @model_validator(mode="after")
+    def _it_spikes(self) -> Self:
+        if not self.network.model.spiking:
+            raise ValueError(f"{self.network.model.slug} is an ordinary network: only a spiking one has firing rates")
+        return self
+
+    @property
+    def slug(self) -> str:
+        return f"rates-{self.network.slug}"
