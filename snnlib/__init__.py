@@ -2,8 +2,8 @@
 
 The four names most users need stand here; everything else is in the rooms, from the ground up: `spec`, `kernels`,
 `memory`, `neurons`, `models`, `data`, `training`, `recording`, `similarity`, `experiments`, `workers`, `store`,
-`tables`, `measurements`, `charts`, `parameters`, `run`, `notebook`. Nothing heavy is imported until it is used, so a
-mistyped parameter is reported before torch has loaded.
+`tables`, `evidence`, `claims`, `measurements`, `charts`, `parameters`, `run`, `studies`, `notebook`. Nothing heavy is
+imported until it is used, so a mistyped parameter is reported before torch has loaded.
 """
 
 import lazy_loader
@@ -14,8 +14,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
         "charts",
+        "claims",
         "data",
         "entries",
+        "evidence",
         "experiments",
         "kernels",
         "layers",
@@ -32,6 +34,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "similarity",
         "spec",
         "store",
+        "studies",
         "tables",
         "training",
         "workers",

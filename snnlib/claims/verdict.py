@@ -1,0 +1,76 @@
+"""What a claim is, and how a verdict on it follows from effects.
+
+The criterion is stated before the result and does not depend on it: an effect and the bound that it must keep. The
+interval decides: wholly beyond the bound, the claim is supported; wholly short of it, not supported; else, or where a
+single pair of networks leaves the error over seeds unknown, undecided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from snnlib.evidence import Effect
+
+Word = Literal["supported", "not supported", "undecided"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper and the criterion by which this book judges it.
+
+    `where`: section or figure of the paper; `page`: the notebook that holds the evidence.
+    """
+
+    id: str
+    statement: str
+    criterion: str
+    where: str
+    page: str
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An effect that should be at least (or, with `at_most`, at most) a bound."""
+
+    effect: Effect
+    bound: float
+    at_most: bool = False
+
+    @property
+    def word(self) -> Word:
+        effect = self.effect
+        if effect.seeds < 2 or not (math.isfinite(effect.low) and math.isfinite(effect.high)):
+            return "undecided"
+        beyond, short = effect.low >= self.bound, effect.high < self.bound
+        if self.at_most:
+            beyond, short = effect.high <= self.bound, effect.low > self.bound
+        return "supported" if beyond else "not supported" if short else "undecided"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict on a claim under one protocol, with the effects it rests on."""
+
+    claim: Claim
+    bounds: tuple[Bound, ...]
+    word: Word
+
+
+def judge(claim: Claim, bounds: Sequence[Bound]) -> Verdict:
+    """All bounds must be kept: supported if all are, not supported if one surely is not, else undecided.
+
+    Raises:
+        ValueError: no bounds.
+    """
+    if not bounds:
+        raise ValueError(f"{claim.id}: a verdict needs at least one effect")
+    words = [bound.word for bound in bounds]
+    word: Word = "undecided"
+    if "not supported" in words:
+        word = "not supported"
+    elif all(w == "supported" for w in words):
+        word = "supported"
+    return Verdict(claim, tuple(bounds), word)
