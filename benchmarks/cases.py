@@ -42,7 +42,7 @@ def _steps() -> list[Case]:
         one("snnTorch, bf16 channels-last", partial(steps.snntorch, bf16=True)),
         one("SpikingJelly, bf16 channels-last", partial(steps.spikingjelly, bf16=True)),
         one("snnlib, uncompiled", partial(steps.snnlib, compiled=False)),
-        one("snnlib, float32", partial(steps.snnlib, bf16=False)),
+        one(f"snnlib, {'float32' if steps.MIXED else 'bf16'}", partial(steps.snnlib, bf16=not steps.MIXED)),
     ]
     return cases
 

@@ -11,8 +11,10 @@ from torch.nn.functional import cross_entropy
 from benchmarks import peers
 from snnlib import build_model, kernels
 from snnlib.memory import keep_freed_memory
+from snnlib.training import pace
 
 Step = Callable[[], Tensor]
+MIXED = pace.precision_here("bf16-mixed") == "bf16-mixed"  # what `snnlib.training` chooses on this machine
 
 
 def _step(network: nn.Module, batch: int, *, bf16: bool, channels_last: bool, run: nn.Module | None = None) -> Step:
@@ -40,9 +42,9 @@ def _step(network: nn.Module, batch: int, *, bf16: bool, channels_last: bool, ru
 
 
 def snnlib(
-    batch: int, T: int = 4, arch: str = "resnet20", width: float = 1.0, *, compiled: bool = True, bf16: bool = True
+    batch: int, T: int = 4, arch: str = "resnet20", width: float = 1.0, *, compiled: bool = True, bf16: bool = MIXED
 ) -> Step:
-    """As `snnlib.training` does it in a long run: compiled kernels, bfloat16, channels-last, freed memory kept."""
+    """As `snnlib.training` does it in a long run: compiled, channels-last, the faster precision, freed memory kept."""
     keep_freed_memory()
     network = build_model(arch, spiking=True, T=T, width=width)
 
@@ -60,7 +62,7 @@ def snnlib(
 def relu(batch: int, T: int) -> Step:
     """The bound: the same network with ReLU on as many images as the spiking one sees in all its steps."""
     keep_freed_memory()
-    return _step(build_model("resnet20", spiking=False), batch * T, bf16=True, channels_last=True)
+    return _step(build_model("resnet20", spiking=False), batch * T, bf16=MIXED, channels_last=True)
 
 
 def relu_compiled(batch: int, T: int) -> Step:
@@ -69,7 +71,7 @@ def relu_compiled(batch: int, T: int) -> Step:
     torch._dynamo.reset()  # else the batch size of the case before makes this one's a variable
     network = build_model("resnet20", spiking=False)
     run = torch.compile(network, dynamic=False)
-    return _step(network, batch * T, bf16=True, channels_last=True, run=run)
+    return _step(network, batch * T, bf16=MIXED, channels_last=True, run=run)
 
 
 def snntorch(batch: int, T: int, *, bf16: bool = False) -> Step:

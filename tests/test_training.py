@@ -256,10 +256,10 @@ def test_networks_built_in_two_threads_start_as_each_would_alone(data, tmp_path)
 
 
 @pytest.mark.parametrize("native", [True, False])
-def test_bfloat16_only_where_the_processor_knows_it(data, tmp_path, monkeypatch, native):
+def test_bfloat16_only_where_it_is_faster(data, tmp_path, monkeypatch, native):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    monkeypatch.setattr(pace, "_cpu_has_bfloat16", lambda: native)
+    monkeypatch.setattr(pace, "_cpu_is_faster_in_bfloat16", lambda: native)
     assert pace.precision_here("bf16-mixed") == ("bf16-mixed" if native else "32-true")
     assert pace.precision_here("32-true") == "32-true"
     if not native:
@@ -269,6 +269,23 @@ def test_bfloat16_only_where_the_processor_knows_it(data, tmp_path, monkeypatch,
         )
         assert mixed.means == full.means == {**full.means, "precision": "32-true"}
         assert_same(weights(mixed), weights(full))
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx512", "name", "faster"),
+    [
+        (True, True, "Intel(R) Xeon(R) Processor", True),
+        (False, True, "Intel(R) Xeon(R) Processor", False),
+        (False, True, "AMD EPYC", True),
+        (False, False, "AMD EPYC", False),
+    ],
+)
+def test_which_x86_processors_are_faster_in_bfloat16(monkeypatch, amx, avx512, name, faster):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
+    monkeypatch.setattr(pace.provenance, "processor", lambda: name)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    assert pace._cpu_is_faster_in_bfloat16() is faster
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")

@@ -95,7 +95,7 @@ class TrainSpec(Spec):
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
     warmup_epochs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     validation: NonNegativeInt = 0
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"  # mixed: where the processor has bfloat16, else float32
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"  # mixed: where that is faster, else float32
     seed: NonNegativeInt = 0
 
     @model_validator(mode="after")

@@ -87,7 +87,7 @@ def train(
     """Train the network of `spec` on `data`, or go on with it from the checkpoint in `folder`.
 
     Args:
-        spec: what to train and how. "bf16-mixed" computes in float32 where the processor knows no bfloat16.
+        spec: what to train and how. "bf16-mixed" computes in float32 where that is faster (`pace.precision_here`).
         data: the images; must be those that `spec.data` names.
         folder: where the checkpoint of the last finished epoch is kept, `checkpoint.pt`.
         fabric: devices and strategy; by default one device, the best there is.
