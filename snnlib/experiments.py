@@ -5,6 +5,7 @@
 | `TrainSpec` | `training.Network` | weights.safetensors, its history in the card |
 | `CompareSpec` | `xarray.DataArray`, similarity by layer (and step) | result.nc |
 | `RatesSpec` | `xarray.DataArray`, firing rates by layer and step | result.nc |
+| `AttackSpec` | `xarray.Dataset`, what attacked images do to networks: see `attacks.evaluate` | result.nc |
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 import xarray as xr
 from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from snnlib import recording, similarity, training
+from snnlib import attacks, recording, similarity, training
 from snnlib.data.batches import Batches
 from snnlib.data.images import ImageData
-from snnlib.provenance import RESULT_ROOMS, TRAINING_ROOMS
-from snnlib.spec import CompareSpec, DataSpec, RatesSpec, Spec, SpecError, TrainSpec
+from snnlib.provenance import ATTACK_ROOMS, RESULT_ROOMS, TRAINING_ROOMS
+from snnlib.spec import AttackSpec, CompareSpec, DataSpec, RatesSpec, Spec, SpecError, TrainSpec
 
 BATCH = 256
 WEIGHTS, RESULT = "weights.safetensors", "result.nc"
@@ -90,6 +92,38 @@ def _(spec: RatesSpec, context: Context) -> xr.DataArray:
     return recording.firing_rates(network, test_batches(context.images(spec.network.data), spec.n_images, BATCH))
 
 
+@compute.register
+def _(spec: AttackSpec, context: Context) -> xr.Dataset:
+    targets = [context.get(network).model.to(best_device()) for network in spec.targets]
+    source = targets[0] if spec.source is None else context.get(spec.source).model.to(best_device())
+    data = context.images(spec.targets[0].data)
+    normalised = test_batches(data, spec.n_images, spec.batch_size)
+    options: dict[str, Any] = {"valid": None}
+    batches, shown = normalised, None
+    if spec.space == "pixels":
+        blank = {"mean": [0.0] * data.in_channels, "std": [1.0] * data.in_channels}
+        batches, options = Batches(normalised.dataset, normalised.batch_size, **blank), {}
+        source = attacks.Normalised(source, data.mean, data.std)
+        shown = source.normalise
+    generator = None if spec.start is None else torch.Generator().manual_seed(spec.start)
+
+    def attack(images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
+        match spec.method:
+            case "noise":
+                return attacks.noise(images, epsilon=epsilon, generator=generator, **options)
+            case "fgsm":
+                return attacks.fgsm(source, images, labels, epsilon=epsilon, **options)
+            case "pgd":
+                steps = {"steps": spec.steps, "step": spec.step}
+                return attacks.pgd(source, images, labels, epsilon=epsilon, generator=generator, **steps, **options)
+
+    found = attacks.evaluate(targets, batches, attack, spec.epsilons, shown=shown, progress=True)
+    if spec.space == "normalised":  # examples are looked at as pixels
+        mean, std = (np.array(channels).reshape(-1, 1, 1) for channels in (data.mean, data.std))
+        found["images"] = (found["images"] * std + mean).astype(np.float32)
+    return found
+
+
 def best_device() -> torch.device:
     """The device that training takes when it may choose."""
     return Fabric(accelerator="auto", devices=1).device
@@ -132,6 +166,8 @@ def test_batches(data: ImageData, n_images: int, batch_size: int) -> Batches:
 
 def rooms(spec: Spec) -> tuple[str, ...]:
     """The code that bears on the value of `spec`."""
+    if isinstance(spec, AttackSpec):
+        return ATTACK_ROOMS
     return TRAINING_ROOMS if isinstance(spec, TrainSpec) and spec.epochs else RESULT_ROOMS
 
 
@@ -156,4 +192,5 @@ def read(spec: Spec, folder: Path, card: dict[str, Any]) -> Any:
         model.load_state_dict(load_file(folder / WEIGHTS))
         model = model.to(memory_format=torch.channels_last).eval()
         return training.Network(spec, model, card["history"], card.get("means", {}))
-    return xr.load_dataarray(folder / RESULT, engine="h5netcdf")
+    load = xr.load_dataset if isinstance(spec, AttackSpec) else xr.load_dataarray
+    return load(folder / RESULT, engine="h5netcdf")

@@ -20,6 +20,7 @@ PACKAGES = ("torch", "torchvision", "snntorch", "numpy", "lightning-fabric", "xa
 # what bears on a network, and on a result; what a spec says is in its hash already
 TRAINING_ROOMS = ("kernels.py", "memory.py", "neurons", "models", "data", "training")
 RESULT_ROOMS = (*TRAINING_ROOMS, "layers.py", "loaders.py", "recording.py", "similarity", "experiments.py")
+ATTACK_ROOMS = (*RESULT_ROOMS, "attacks")
 
 
 def provenance(rooms: tuple[str, ...]) -> dict[str, Any]:

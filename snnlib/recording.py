@@ -94,7 +94,7 @@ class Recorder:
 
         hooks = {name: partial(hook, name) for name in self.names}
         # no_grad, not inference_mode: what a stateful neuron keeps must stay usable in the user's next training step
-        with torch.no_grad(), _evaluating(self.model), _hooked(self.model, hooks):
+        with torch.no_grad(), evaluating(self.model), _hooked(self.model, hooks):
             self.model(batch.images.to(device_of(self.model)))
         if not calls:
             raise SpecError(f"{type(self.model).__name__} calls none of its layers {', '.join(self.names[:3])}, ...")
@@ -126,7 +126,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode, then for each module the mode it had: a frozen batch norm in a network in training stays frozen."""
     before = {module: module.training for module in model.modules()}
     try:

@@ -38,6 +38,7 @@ ROOMS = (
     "loaders",
     "recording",
     "similarity",
+    "attacks",
     "experiments",
     "entries",
     "workers",

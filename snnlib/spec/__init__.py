@@ -5,6 +5,7 @@ Two specs that are equal have the same canonical form and so the same hash, whic
 model or a result under. The presets `quick`, `laptop` and `paper` are the values a spec takes when a user says none.
 """
 
+from snnlib.spec.attacks import AttackSpec
 from snnlib.spec.base import (
     NonNegativeInt,
     PositiveFloat,
@@ -22,6 +23,7 @@ __all__ = [
     "DEPTHS",
     "PRESETS",
     "STAGES",
+    "AttackSpec",
     "CompareSpec",
     "DataSpec",
     "ModelSpec",
