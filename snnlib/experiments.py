@@ -24,13 +24,14 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from snnlib import attacks, recording, similarity, training
+from snnlib import attacks, kernels, recording, similarity, training
 from snnlib.data.batches import Batches
 from snnlib.data.images import ImageData
 from snnlib.provenance import ATTACK_ROOMS, RESULT_ROOMS, TRAINING_ROOMS
 from snnlib.spec import AttackSpec, CompareSpec, DataSpec, RatesSpec, Spec, SpecError, TrainSpec
 
 BATCH = 256
+COMPILE_FROM = 5e5  # passes of a step of the networks in an attack, from which on it pays to wait for a compiler
 WEIGHTS, RESULT = "weights.safetensors", "result.nc"
 
 
@@ -117,7 +118,9 @@ def _(spec: AttackSpec, context: Context) -> xr.Dataset:
                 steps = {"steps": spec.steps, "step": spec.step}
                 return attacks.pgd(source, images, labels, epsilon=epsilon, generator=generator, **steps, **options)
 
-    found = attacks.evaluate(targets, batches, attack, spec.epsilons, shown=shown, progress=True)
+    with kernels.compiled(spec.work >= COMPILE_FROM):
+        found = attacks.evaluate(targets, batches, attack, spec.epsilons, shown=shown, progress=True)
+    found = found.assign_coords({"class": list(data.classes)})
     if spec.space == "normalised":  # examples are looked at as pixels
         mean, std = (np.array(channels).reshape(-1, 1, 1) for channels in (data.mean, data.std))
         found["images"] = (found["images"] * std + mean).astype(np.float32)

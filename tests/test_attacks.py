@@ -75,7 +75,7 @@ def test_pixels_are_attacked_through_the_normalisation(spiking):
     assert moved.max() <= 0.1 + 1e-6
     assert attacked.min() >= 0
     assert attacked.max() <= 1
-    assert moved.median() > 0.09  # nearly all at the edge of the ball: no channel's std has shrunk it
+    assert (moved.amax((0, 2, 3)) > 0.0999).all()  # to the edge of the ball: no channel's std has shrunk it
 
 
 def test_the_released_setting_leaves_the_range_but_not_the_ball():
@@ -131,7 +131,7 @@ def test_on_a_convex_loss_both_attacks_reach_the_best_corner(seed, steps, step):
     best = np.clip(x + 0.15 * side * np.sign(w), 0, 1)
 
     def losses(attacked: np.ndarray) -> np.ndarray:
-        bias = float(model[1].bias[1] - model[1].bias[0])
+        bias = (model[1].bias[1] - model[1].bias[0]).item()
         return np.log1p(np.exp(side[:, 0] * (attacked @ w + bias)))
 
     by_fgsm = attacks.fgsm(model, images, labels, epsilon=0.15).double().numpy().reshape(8, -1)
@@ -163,8 +163,8 @@ def trained(session_cache, tmp_path_factory):
         run = Run.of(Parameters(T=2, width=0.25, epochs=6, seeds=1))
         data = run.store.images(run.data)
         network = run.train(run.network(spiking=True)).model.to("cpu").eval()
-    images = torch.from_numpy(data.test.images[:200]).float() / 255
-    return attacks.Normalised(network, data.mean, data.std), images, torch.from_numpy(data.test.labels[:200])
+    images = torch.tensor(data.test.images[:200]).float() / 255
+    return attacks.Normalised(network, data.mean, data.std), images, torch.tensor(data.test.labels[:200])
 
 
 def test_gradients_flow_through_the_spikes(trained):

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.claims.adversarial import all_images, at_loss, drift, of_blocks
 from snnlib.run import Run
 from snnlib.spec import AttackSpec
 
@@ -68,50 +64,3 @@ def setting(run: Run) -> dict[str, Any]:
     if given.method == "pgd":
         chosen |= {"steps": run.value("attack_steps"), "start": 0 if given.random_start else None}
     return chosen
-
-
-# ---- tables for charts
-
-
-def accuracy(results: Adversarial, series: dict[tuple[str, str], str]) -> pd.DataFrame:
-    """Accuracy in % against epsilon, one line for each (attacked on, shown to) that `series` names."""
-    rows = [
-        {"setting": float(level["epsilon"]), "network": name, "value": 100 * float(level["accuracy"])}
-        for key, name in series.items()
-        for found in map(all_images, results.found[key])
-        for level in _levels(found)
-    ]
-    return tables.summary(pd.DataFrame(rows))
-
-
-def mean_drift(results: Adversarial, series: dict[tuple[str, str], str]) -> pd.DataFrame:
-    """Drift of block outputs against epsilon, as `accuracy`."""
-    rows = [
-        {"setting": float(epsilon), "network": name, "value": float(value)}
-        for key, name in series.items()
-        for found in map(all_images, results.found[key])
-        for epsilon, value in zip(found["epsilon"].values, of_blocks(drift(found)).values, strict=True)
-    ]
-    return tables.summary(pd.DataFrame(rows))
-
-
-def drift_by_layer(
-    results: Adversarial, series: dict[tuple[str, str], str], epsilon: float | None = None
-) -> pd.DataFrame:
-    """Drift along depth at one epsilon, or, without one, each network's at equal loss of accuracy."""
-    curves = []
-    for key, name in series.items():
-        for found in map(all_images, results.found[key]):
-            values = at_loss(found) if epsilon is None else drift(found).sel(epsilon=epsilon)
-            curves.append(_along_depth(values, name))
-    return tables.over_seeds(curves) if len(results.found["SNN", "SNN"]) > 1 else pd.concat(curves)
-
-
-def _along_depth(values: xr.DataArray, series: str) -> pd.DataFrame:
-    columns = {name: values[name].values for name in ("layer", "kind", "stage")}
-    position = np.arange(1, values.sizes["layer"] + 1)
-    return pd.DataFrame({**columns, "position": position, "value": values.values, "series": series})
-
-
-def _levels(found: xr.Dataset) -> Iterable[xr.Dataset]:
-    return (found.isel(epsilon=k) for k in range(found.sizes["epsilon"]))
