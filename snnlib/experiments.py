@@ -83,14 +83,19 @@ def _(spec: TrainSpec, context: Context) -> training.Network:
 def _(spec: CompareSpec, context: Context) -> xr.DataArray:
     a, b = (context.get(network).model.to(best_device()) for network in (spec.a, spec.b))
     batches = test_batches(context.images(spec.a.data), spec.n_images, spec.batch_size)
-    other = Shuffled(batches) if spec.pairing == "shuffled" else None
-    return similarity.compare(a, b, batches, loader_b=other, time=spec.time, progress=True)
+    options = {"loader_b": Shuffled(batches) if spec.pairing == "shuffled" else None, "time": spec.time}
+    if smallest(batches) < similarity.least_images(similarity.GROUPS):  # too few for an interval over images
+        return similarity.compare(a, b, batches, progress=True, **options).expand_dims("group")
+    return similarity.compare_groups(a, b, batches, progress=True, **options)
 
 
 @compute.register
 def _(spec: RatesSpec, context: Context) -> xr.DataArray:
     network = context.get(spec.network).model.to(best_device())
-    return recording.firing_rates(network, test_batches(context.images(spec.network.data), spec.n_images, BATCH))
+    batches = test_batches(context.images(spec.network.data), spec.n_images, BATCH)
+    if smallest(batches) < similarity.least_images(similarity.GROUPS):
+        return recording.firing_rates(network, batches).expand_dims("group")
+    return recording.firing_rates(network, batches, groups=similarity.GROUPS)
 
 
 @compute.register
@@ -165,6 +170,11 @@ def test_batches(data: ImageData, n_images: int, batch_size: int) -> Batches:
     raise SpecError(
         f"n_images = {n_images} cannot be split into batches of 4 to {batch_size}: take a multiple of the batch size."
     )
+
+
+def smallest(batches: Batches) -> int:
+    """Images of the smallest batch."""
+    return len(batches.dataset) % batches.batch_size or batches.batch_size
 
 
 def rooms(spec: Spec) -> tuple[str, ...]:

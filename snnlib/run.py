@@ -102,13 +102,19 @@ class Run:
         """The trained networks, from the store or trained now, side by side where there are cores for it."""
         return self.store.get_all(list(specs))
 
-    def compare(self, a: TrainSpec, b: TrainSpec, **options: Any) -> xr.DataArray:
-        """Similarity of two networks, layer by layer; options are those of `CompareSpec`."""
-        return self.store.get(CompareSpec(a=a, b=b, n_images=self.value("n_images"), **options))
+    def compare(self, a: TrainSpec, b: TrainSpec, *, groups: bool = False, **options: Any) -> xr.DataArray:
+        """Similarity of two networks, layer by layer; options are those of `CompareSpec`.
 
-    def rates(self, network: TrainSpec) -> xr.DataArray:
-        """Firing rates by layer and step."""
-        return self.store.get(RatesSpec(network=network, n_images=self.value("n_images")))
+        With `groups` it has a leading dimension "group": all images, then all but one group of them at a time, as
+        `evidence.effect` takes it.
+        """
+        found = self.store.get(CompareSpec(a=a, b=b, n_images=self.value("n_images"), **options))
+        return found if groups else found.isel(group=0, drop=True)
+
+    def rates(self, network: TrainSpec, *, groups: bool = False) -> xr.DataArray:
+        """Firing rates by layer and step; `groups` as in `compare`."""
+        found = self.store.get(RatesSpec(network=network, n_images=self.value("n_images")))
+        return found if groups else found.isel(group=0, drop=True)
 
     def published_networks(self) -> list[Network]:
         """The trained networks that came with this checkout, of any data set."""

@@ -15,6 +15,9 @@ class CompareSpec(Spec):
 
     `pairing="shuffled"` shows each network the same images in another order: what is left is the similarity of
     networks that do not look at the same thing, the null of every number.
+
+    The result has a leading dimension "group": all images, then all but one of 8 groups at a time, for an interval over
+    images. That takes batches of at least 8 images; with fewer there are all images only.
     """
 
     a: TrainSpec
@@ -38,7 +41,10 @@ class CompareSpec(Spec):
 
 
 class RatesSpec(Spec):
-    """Firing rates of a spiking network by layer and time step, on the first `n_images` test images."""
+    """Firing rates of a spiking network by layer and time step, on the first `n_images` test images.
+
+    The dimension "group" is that of `CompareSpec`.
+    """
 
     network: TrainSpec
     n_images: PositiveInt
