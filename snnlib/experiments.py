@@ -123,8 +123,9 @@ def _(spec: AttackSpec, context: Context) -> xr.Dataset:
                 steps = {"steps": spec.steps, "step": spec.step}
                 return attacks.pgd(source, images, labels, epsilon=epsilon, generator=generator, **steps, **options)
 
+    groups = similarity.GROUPS if smallest(batches) >= similarity.least_images(similarity.GROUPS) else 0
     with kernels.compiled(spec.work >= COMPILE_FROM):
-        found = attacks.evaluate(targets, batches, attack, spec.epsilons, shown=shown, progress=True)
+        found = attacks.evaluate(targets, batches, attack, spec.epsilons, shown=shown, groups=groups, progress=True)
     found = found.assign_coords({"class": list(data.classes)})
     if spec.space == "normalised":  # examples are looked at as pixels
         mean, std = (np.array(channels).reshape(-1, 1, 1) for channels in (data.mean, data.std))

@@ -11,6 +11,7 @@ from torch import nn
 import snnlib
 from snnlib import attacks
 from snnlib.claims.adversarial import LEAST, adversarial, at_loss, drift, of_blocks
+from snnlib.loaders import group_of
 from snnlib.parameters import AdversarialParameters
 from snnlib.spec import AttackSpec, SpecError
 from snnlib.studies import adversarial as study
@@ -53,6 +54,27 @@ def test_predictions_accuracy_and_cka_are_those_of_the_images_shown():
             torch.testing.assert_close(torch.from_numpy(at["images"].values), shown[:6])
     assert found["cka"].isel(epsilon=0).values == pytest.approx(1, abs=1e-5)
     assert (found["cka"].isel(epsilon=2) < 0.98).all()
+
+
+def test_groups_are_left_out_of_accuracy_and_cka():
+    """Group g of `evaluate` against a whole evaluation of the images that remain."""
+    model, data = features_and_logits(), batches(1)
+
+    def attack(images, labels, epsilon):
+        return images + epsilon * torch.sin(40 * images)
+
+    found = attacks.evaluate([model], data, attack, [0.6], groups=4)
+    assert found.sizes["group"] == 5
+    plain = attacks.evaluate([model], data, attack, [0.6])
+    for name in ("accuracy", "cka", "prediction"):
+        whole = found[name].isel(group=0) if name != "prediction" else found[name]
+        np.testing.assert_allclose(whole, plain[name], atol=1e-6)
+    images, labels = data[0]
+    for g in range(4):
+        remain = torch.from_numpy(group_of(16, 4) != g)
+        without = attacks.evaluate([model], [(images[remain], labels[remain])], attack, [0.6])
+        for name in ("accuracy", "cka"):
+            np.testing.assert_allclose(found[name].isel(group=g + 1), without[name], atol=1e-4)
 
 
 def test_images_are_attacked_once_for_all_targets():
@@ -284,11 +306,12 @@ def test_a_study_asks_for_every_attack_once_and_tables_it(run, computed):
     table = tabled.accuracy(results, {("SNN", "SNN"): "white box", ("ANN", "SNN"): "transfer"})
     assert table["setting"].tolist() == [0, 0, 0.1, 0.1, 0.4, 0.4]
     at = table[(table["setting"] == 0.4) & (table["network"] == "white box")].iloc[0]
-    shares = [float(found["accuracy"].sel(epsilon=0.4)) for found in results.found["SNN", "SNN"]]
+    shares = [float(found["accuracy"].sel(epsilon=0.4)[0]) for found in results.found["SNN", "SNN"]]
     assert (at["value"], at["low"]) == pytest.approx((100 * np.mean(shares), 100 * min(shares)))
     layers = tabled.drift_by_layer(results, {("SNN", "SNN"): "SNN"}, 0.4)
     of = layers.set_index("layer")["value"]
-    expected = np.mean([1 - float(found["cka"].sel(epsilon=0.4, layer="fc")) for found in results.found["SNN", "SNN"]])
+    alone = [found["cka"].sel(epsilon=0.4, layer="fc")[0] for found in results.found["SNN", "SNN"]]
+    expected = 1 - np.mean(alone)
     assert of["fc"] == pytest.approx(expected)
     means = tabled.mean_drift(results, {("SNN", "SNN"): "SNN"})
     assert means["value"].iloc[0] == pytest.approx(0, abs=1e-4)

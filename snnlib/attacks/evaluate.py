@@ -15,7 +15,8 @@ import xarray as xr
 from torch import Tensor, nn
 
 from snnlib.attacks.methods import predictions
-from snnlib.similarity import compare
+from snnlib.loaders import group_of
+from snnlib.similarity import GROUP, compare, compare_groups
 from snnlib.spec import SpecError
 
 Attack = Callable[[Tensor, Tensor, float], Tensor]  # images, labels, epsilon -> attacked images
@@ -29,6 +30,7 @@ def evaluate(
     epsilons: Sequence[float],
     *,
     shown: Callable[[Tensor], Tensor] | None = None,
+    groups: int = 0,
     progress: bool = False,
 ) -> xr.Dataset:
     """Attack images once for each epsilon, and show the same images to every target.
@@ -39,13 +41,15 @@ def evaluate(
         attack: makes attacked images; it holds the network that is followed. Not called for the clean images.
         epsilons: sizes of the change, in the unit of the loader's images.
         shown: what of the images the targets are given, such as `Normalised.normalise`; None for the images.
+        groups: 0, or the number of groups of images to leave out one at a time, as in `similarity.compare_groups`.
         progress: show a progress bar.
 
     Returns:
         Dataset over "epsilon" (0, the clean images, then `epsilons`) and "target", in the order of `targets`:
         "prediction" (target, epsilon, image), the class; "label" (image); "accuracy" (target, epsilon), a share;
         "cka" (target, epsilon, layer), of clean with attacked features, with the coordinates of layers;
-        "images" (epsilon, example, channel, row, column), the first few in the loader's unit.
+        "images" (epsilon, example, channel, row, column), the first few in the loader's unit. With groups, "accuracy"
+        and "cka" have a leading dimension "group": 0 are all images, g all but those of the g-th group.
 
     Raises:
         SpecError: targets whose layers differ, an empty loader; and those of the attack.
@@ -59,11 +63,14 @@ def evaluate(
     for epsilon in (0.0, *epsilons):
         attacked = clean if epsilon == 0 else _attacked(clean, attack, epsilon, progress)
         seen = seen_clean if epsilon == 0 else [(look(images).cpu(), labels) for images, labels in attacked]
-        levels.append(_together([_effect(target, seen_clean, seen) for target in targets]))
+        levels.append(_together([_effect(target, seen_clean, seen, groups) for target in targets]))
         examples.append(attacked[0][0][:EXAMPLES].cpu().numpy())
-    found = xr.concat(levels, "epsilon", combine_attrs="override").transpose("target", "epsilon", ...)
+    found = xr.concat(levels, "epsilon", combine_attrs="override").transpose(
+        *([GROUP] if groups else []), "target", "epsilon", ...
+    )
     found["label"] = "image", np.concatenate([labels.cpu().numpy() for _, labels in clean]).astype(np.int16)
-    found["accuracy"] = (found["prediction"] == found["label"]).mean("image")
+    hits = found["prediction"] == found["label"]
+    found["accuracy"] = (hits * (weights := _weights(clean, groups))).sum("image") / weights.sum("image")
     found["images"] = ("epsilon", "example", "channel", "row", "column"), np.stack(examples)
     return found.assign_coords(epsilon=[0.0, *epsilons])
 
@@ -84,9 +91,21 @@ def _attacked(clean: list[tuple[Tensor, Tensor]], attack: Attack, epsilon: float
     return [(attack(images, labels, epsilon).cpu(), labels) for images, labels in batches]
 
 
-def _effect(target: nn.Module, clean: list[tuple[Tensor, Tensor]], seen: list[tuple[Tensor, Tensor]]) -> xr.Dataset:
+def _weights(clean: list[tuple[Tensor, Tensor]], groups: int) -> xr.DataArray:
+    """1 for the images that count, 0 for those left out: over ("image"), with groups over ("group", "image")."""
+    group = np.concatenate([group_of(len(labels), groups) for _, labels in clean]) if groups else None
+    if group is None:
+        return xr.DataArray(np.ones(sum(len(labels) for _, labels in clean)), dims="image")
+    counts = np.arange(-1, groups)[:, None] != group  # no image is in group -1
+    return xr.DataArray(counts.astype(float), dims=(GROUP, "image"))
+
+
+def _effect(
+    target: nn.Module, clean: list[tuple[Tensor, Tensor]], seen: list[tuple[Tensor, Tensor]], groups: int
+) -> xr.Dataset:
     """Predictions for the images seen, and CKA of each layer's features of them with those of the clean images."""
-    cka = compare(target, target, clean, loader_b=None if seen is clean else seen)
+    options = {"loader_b": None if seen is clean else seen, **({"groups": groups} if groups else {})}
+    cka = (compare_groups if groups else compare)(target, target, clean, **options)
     predicted = torch.cat([predictions(target, images) for images, _ in seen]).numpy().astype(np.int16)
     coords = {
         name.removesuffix("_a"): ("layer", cka[name].values) for name in map(str, cka.coords) if name[-2:] == "_a"
