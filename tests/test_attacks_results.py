@@ -112,6 +112,7 @@ def test_the_store_keeps_what_an_attack_did(run, computed):
     assert computed[-1] == spec.name or spec.name in computed
     count = len(computed)
     again = run.store.get(spec)
+    assert run.store.find(spec).spec == spec  # as its card tells it
     assert len(computed) == count
     xr.testing.assert_identical(found, again)
     assert found["epsilon"].values.tolist() == [0, 0.1, 0.3]

@@ -26,7 +26,7 @@ def pictures(
     Args:
         rows: name of the row -> its images, (C, H, W) with one channel or three and values in 0..1; what lies outside
             is drawn as the nearest of them.
-        captions: name of a row -> a line under each of its images.
+        captions: name of a row -> a line under each of its images, such as the class that is seen in it.
         text: text alternative; what is seen in the whole.
 
     Raises:
@@ -61,8 +61,9 @@ def _column(images: Mapping[str, np.ndarray], captions: Mapping[str, str], text:
         return alt.Y(f"{field}:Q", scale=scale, axis=None)
 
     word = {"align": "left", "baseline": "top", "fontSize": 11, "aria": False}
+    tips = [alt.Tooltip("name:N", title="image"), alt.Tooltip("caption:N", title="class")]
     shown = base.mark_image(width=SIDE, height=SIDE, align="left", baseline="top").encode(
-        x=alt.value(0), y=at("y"), url="url:N", description="said:N", tooltip=alt.Tooltip("said:N", title="image")
+        x=alt.value(0), y=at("y"), url="url:N", description="said:N", tooltip=tips
     )
     heads = base.mark_text(fontWeight=600, **word).encode(x=alt.value(0), y=at("top"), text="name:N")
     lines = base.mark_text(**word).encode(x=alt.value(0), y=at("under"), text="caption:N")
