@@ -37,7 +37,7 @@ def evaluate(
 
     Args:
         targets: networks whose layers have the same names; they run in eval mode and are left as they were.
-        loader: batches of (images, labels), at least 4 images each.
+        loader: batches of (images, labels), at least 4 images (B, C, H, W) each.
         attack: makes attacked images; it holds the network that is followed. Not called for the clean images.
         epsilons: sizes of the change, in the unit of the loader's images.
         shown: what of the images the targets are given, such as `Normalised.normalise`; None for the images.

@@ -47,7 +47,7 @@ class Normalised(nn.Module):
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """What the network sees of pixels."""
-        return (pixels - self.mean) / self.std
+        return (pixels.to(self.mean.device) - self.mean) / self.std
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.model(self.normalise(pixels))

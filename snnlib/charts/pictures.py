@@ -60,7 +60,7 @@ def _column(images: Mapping[str, np.ndarray], captions: Mapping[str, str], text:
     def at(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", scale=scale, axis=None)
 
-    word = {"align": "left", "baseline": "top", "fontSize": 11, "aria": False}
+    word = {"limit": SIDE, "align": "left", "baseline": "top", "fontSize": 11, "aria": False}
     tips = [alt.Tooltip("name:N", title="image"), alt.Tooltip("caption:N", title="class")]
     shown = base.mark_image(width=SIDE, height=SIDE, align="left", baseline="top").encode(
         x=alt.value(0), y=at("y"), url="url:N", description="said:N", tooltip=tips

@@ -27,7 +27,7 @@ C7 = Claim(
     criterion="Drift is 1 − CKA of features of clean with features of attacked images in one network, averaged over "
     "the outputs of all blocks, under attack on that network itself. The drift of SNNs and of ANNs differs by at "
     f"least {LEAST:g} at equal ε (averaged over the ε of the sweep), and by at least {LEAST:g} in the same direction "
-    f"at equal loss of accuracy (each network at the ε at which it has lost {LOST:.0%} of its clean accuracy, "
+    f"at equal loss of accuracy (each network at the ε at which it has lost {100 * LOST:g} % of its clean accuracy, "
     "interpolated); both with the whole 95 % interval.",
     where="section on the kind of input",
     page="06_adversarial",
@@ -53,7 +53,7 @@ def adversarial(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> Verdict:
         f"drift of {minus}, at equal ε, in units of CKA", lambda snn, ann: sign * _difference(snn, ann), pairs
     )
     lost = effect(
-        f"drift of {minus}, each at {LOST:.0%} of its accuracy lost, in units of CKA",
+        f"drift of {minus}, each at {100 * LOST:g} % of its accuracy lost, in units of CKA",
         lambda snn, ann: sign * _difference_at_loss(snn, ann),
         pairs,
     )

@@ -40,6 +40,7 @@ PRESETS = {
         widths=(0.25, 0.5, 1.0),
         depths=(20, 38),
         epsilons=(0.02, 0.05, 0.1, 0.2),
+        attack_steps=7,
     ),
     "laptop": Preset(
         title="CIFAR-10, a dozen epochs, hours on two cores",

@@ -66,7 +66,7 @@ def _levels(found: xr.Dataset) -> Iterable[xr.Dataset]:
 
 def example_epsilon(results: Adversarial) -> float:
     """The size of change at which images and layers are looked at: the middle one of the sweep."""
-    return results.epsilons[1:][(len(results.epsilons) - 2) // 2]
+    return results.epsilons[1:][(len(results.epsilons) - 1) // 2]
 
 
 def examples(results: Adversarial, epsilon: float) -> tuple[dict[str, list[np.ndarray]], dict[str, list[str]]]:
@@ -74,13 +74,13 @@ def examples(results: Adversarial, epsilon: float) -> tuple[dict[str, list[np.nd
     on = {kind: all_images(results.found[kind, kind][0]).sel(epsilon=[0.0, epsilon]) for kind in KINDS}
     clean = on["SNN"]["images"].values[0]
     labels = on["SNN"]["class"].values[on["SNN"]["label"].values]
-    rows, captions = {"clean": list(clean)}, {"clean": [f"is {label}" for label in labels[: len(clean)]]}
+    rows, captions = {"clean": list(clean)}, {"clean": [str(label) for label in labels[: len(clean)]]}
     for kind, found in on.items():
         attacked = found["images"].values[1]
         largest = np.abs(attacked - clean).max() or 1.0
         classes = found["class"].values[found["prediction"].values[1]]
-        rows[f"for the {kind}"] = list(attacked)
-        captions[f"for the {kind}"] = [f"{kind}: {name}" for name in classes[: len(clean)]]
+        rows[f"against {kind}"] = list(attacked)
+        captions[f"against {kind}"] = [f"→ {name}" for name in classes[: len(clean)]]
         rows[f"change, {kind}"] = list(0.5 + (attacked - clean) / (2 * largest))
     return rows, captions
 
