@@ -104,33 +104,40 @@ def _(spec: AttackSpec, context: Context) -> xr.Dataset:
     source = targets[0] if spec.source is None else context.get(spec.source).model.to(best_device())
     data = context.images(spec.targets[0].data)
     normalised = test_batches(data, spec.n_images, spec.batch_size)
-    options: dict[str, Any] = {"valid": None}
-    batches, shown = normalised, None
+    batches, shown, valid = normalised, None, None
     if spec.space == "pixels":
         blank = {"mean": [0.0] * data.in_channels, "std": [1.0] * data.in_channels}
-        batches, options = Batches(normalised.dataset, normalised.batch_size, **blank), {}
+        batches, valid = Batches(normalised.dataset, normalised.batch_size, **blank), attacks.PIXELS
         source = attacks.Normalised(source, data.mean, data.std)
         shown = source.normalise
-    generator = None if spec.start is None else torch.Generator().manual_seed(spec.start)
-
-    def attack(images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
-        match spec.method:
-            case "noise":
-                return attacks.noise(images, epsilon=epsilon, generator=generator, **options)
-            case "fgsm":
-                return attacks.fgsm(source, images, labels, epsilon=epsilon, **options)
-            case "pgd":
-                steps = {"steps": spec.steps, "step": spec.step}
-                return attacks.pgd(source, images, labels, epsilon=epsilon, generator=generator, **steps, **options)
-
     groups = similarity.GROUPS if smallest(batches) >= similarity.least_images(similarity.GROUPS) else 0
     with kernels.compiled(spec.work >= COMPILE_FROM):
-        found = attacks.evaluate(targets, batches, attack, spec.epsilons, shown=shown, groups=groups, progress=True)
+        found = attacks.evaluate(
+            targets, batches, attack_of(spec, source, valid), spec.epsilons, shown=shown, groups=groups, progress=True
+        )
     found = found.assign_coords({"class": list(data.classes)})
     if spec.space == "normalised":  # examples are looked at as pixels
         mean, std = (np.array(channels).reshape(-1, 1, 1) for channels in (data.mean, data.std))
         found["images"] = (found["images"] * std + mean).astype(np.float32)
     return found
+
+
+def attack_of(spec: AttackSpec, source: nn.Module, valid: attacks.Range | None) -> attacks.Attack:
+    """The attack that a spec describes, on the network `source`; one object is one sequence of random numbers."""
+    generator = None if spec.start is None else torch.Generator().manual_seed(spec.start)
+
+    def attack(images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
+        size: dict[str, Any] = {"epsilon": epsilon, "valid": valid}
+        match spec.method:
+            case "noise":
+                return attacks.noise(images, generator=generator, **size)
+            case "fgsm":
+                return attacks.fgsm(source, images, labels, **size)
+            case "pgd":
+                steps = {"steps": spec.steps, "step": spec.step}
+                return attacks.pgd(source, images, labels, generator=generator, **steps, **size)
+
+    return attack
 
 
 def best_device() -> torch.device:
