@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from snnlib.parameters import Parameters
-from snnlib.spec import PRESETS, CompareSpec, DataSpec, ModelSpec, Preset, RatesSpec, SpecError, TrainSpec
+from snnlib.spec import PRESETS, CompareSpec, DataSpec, MeasuresSpec, ModelSpec, Preset, RatesSpec, SpecError, TrainSpec
 from snnlib.store import Store
 
 if TYPE_CHECKING:
@@ -110,6 +110,10 @@ class Run:
         """
         found = self.store.get(CompareSpec(a=a, b=b, n_images=self.value("n_images"), **options))
         return found if groups else found.isel(group=0, drop=True)
+
+    def measures(self, a: TrainSpec, b: TrainSpec, **options: Any) -> xr.Dataset:
+        """Corresponding layers by all measures, and agreement of decisions; options are those of `MeasuresSpec`."""
+        return self.store.get(MeasuresSpec(a=a, b=b, n_images=self.value("n_images"), **options))
 
     def rates(self, network: TrainSpec, *, groups: bool = False) -> xr.DataArray:
         """Firing rates by layer and step; `groups` as in `compare`."""

@@ -16,7 +16,7 @@ from snnlib.spec.base import (
 )
 from snnlib.spec.networks import DEPTHS, STAGES, DataSpec, ModelSpec, TrainSpec
 from snnlib.spec.presets import PRESETS, Preset
-from snnlib.spec.results import CompareSpec, RatesSpec
+from snnlib.spec.results import CompareSpec, MeasuresSpec, RatesSpec
 
 __all__ = [
     "DEPTHS",
@@ -24,6 +24,7 @@ __all__ = [
     "STAGES",
     "CompareSpec",
     "DataSpec",
+    "MeasuresSpec",
     "ModelSpec",
     "NonNegativeInt",
     "PositiveFloat",
