@@ -26,6 +26,7 @@ class Run:
     data: DataSpec
     title: str  # of the data set, for people; a subset says so
     store: Store
+    n_test: int = 0  # test images that accuracies are shares of
 
     @classmethod
     def of(cls, given: Parameters) -> Run:
@@ -44,7 +45,7 @@ class Run:
             images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False)
         except MissingData:
             known = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
-            run = cls(given, preset, known, KNOWN[dataset].title, store)
+            run = cls(given, preset, known, KNOWN[dataset].title, store, KNOWN[dataset].sizes[1])
             if run.is_stored():  # then the images may never be needed
                 return run
             images = open_images(dataset, given.data_root, cache_dir=store.cache)  # downloads, or says what is missing
@@ -55,7 +56,7 @@ class Run:
             )
         # a small folder of one's own need not have as many as a preset takes
         given = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, available)})
-        return cls(given, preset, images.spec, images.title, store)
+        return cls(given, preset, images.spec, images.title, store, available)
 
     def is_stored(self) -> bool:
         """Whether the store has the networks that every chapter asks for: of both kinds, of all seeds."""
