@@ -124,8 +124,8 @@ def share(what: str, shares: Sequence[float], n: int, level: float = 0.95) -> Ef
 
     Wilson's interval (1927) for the share :math:`\bar p` of :math:`n_e` images, as in surveys of clusters (Korn and
     Graubard 1998): :math:`n_e = \bar p (1 - \bar p) / (s^2/K + \bar p (1 - \bar p) / n)` is how many independent images
-    would leave the error that images and seeds leave together; :math:`t_\nu` stands for the normal quantile. The interval
-    stays within 0 and 1.
+    would leave the error that images and seeds leave; :math:`t_\nu` stands for the normal quantile. It stays
+    within 0 and 1.
 
     Args:
         what: the share in words.
