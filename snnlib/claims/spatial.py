@@ -38,8 +38,8 @@ C2 = Claim(
     statement="SNNs and ANNs reach similar representations at corresponding depth.",
     criterion=(
         "The mean CKA of corresponding block outputs is nearer to the ceiling (two networks of one kind) than to "
-        "either null (untrained networks, shuffled images), and at most 0.05 of CKA is lost by taking the ANN's block at the "
-        "same place instead of the one that is most similar."
+        "either null (untrained networks, shuffled images), and at most 0.05 of CKA is lost by taking "
+        "the ANN's block at the same place instead of the one that is most similar."
     ),
     where="spatial section, Fig. 2",
     page=PAGE,
