@@ -131,7 +131,7 @@ def _places(cka: xr.DataArray, side: str) -> np.ndarray:
             _, _, place = name.partition(f"{stages[i]}.{numbers[i]}")  # "stage1.0.conv1" -> ".conv1"
             blocks.setdefault((stages[i], numbers[i]), {})[place] = i
     common = sorted(set.intersection(*map(set, blocks.values()))) if blocks else []
-    return np.array([[block[place] for place in common] for block in blocks.values()]).reshape(len(blocks), -1)
+    return np.array([[block[place] for place in common] for block in blocks.values()], dtype=int, ndmin=2)
 
 
 def _mean(values: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndarray:
