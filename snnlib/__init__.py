@@ -2,7 +2,7 @@
 
 The four names most users need stand here; everything else is in the rooms, from the ground up: `spec`, `kernels`,
 `memory`, `neurons`, `models`, `data`, `training`, `recording`, `similarity`, `attacks`, `experiments`, `workers`,
-`store`, `tables`, `evidence`, `claims`, `measurements`, `charts`, `parameters`, `run`, `studies`, `notebook`. Nothing
+`store`, `evidence`, `tables`, `claims`, `measurements`, `charts`, `parameters`, `run`, `studies`, `notebook`. Nothing
 heavy is imported until it is used, so a mistyped parameter is reported before torch has loaded.
 """
 

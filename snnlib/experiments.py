@@ -4,6 +4,7 @@
 |---|---|---|
 | `TrainSpec` | `training.Network` | weights.safetensors, its history in the card |
 | `CompareSpec` | `xarray.DataArray`, similarity by layer (and step) | result.nc |
+| `MeasuresSpec` | `xarray.Dataset`, corresponding layers by all measures | result.nc |
 | `RatesSpec` | `xarray.DataArray`, firing rates by layer and step | result.nc |
 | `AttackSpec` | `xarray.Dataset`, what attacked images do to networks: see `attacks.evaluate` | result.nc |
 """
@@ -28,7 +29,7 @@ from snnlib import attacks, kernels, recording, similarity, training
 from snnlib.data.batches import Batches
 from snnlib.data.images import ImageData
 from snnlib.provenance import ATTACK_ROOMS, RESULT_ROOMS, TRAINING_ROOMS
-from snnlib.spec import AttackSpec, CompareSpec, DataSpec, RatesSpec, Spec, SpecError, TrainSpec
+from snnlib.spec import AttackSpec, CompareSpec, DataSpec, MeasuresSpec, RatesSpec, Spec, SpecError, TrainSpec
 
 BATCH = 256
 COMPILE_FROM = 5e5  # passes of a step of the networks in an attack, from which on it pays to wait for a compiler
@@ -84,18 +85,27 @@ def _(spec: CompareSpec, context: Context) -> xr.DataArray:
     a, b = (context.get(network).model.to(best_device()) for network in (spec.a, spec.b))
     batches = test_batches(context.images(spec.a.data), spec.n_images, spec.batch_size)
     options = {"loader_b": Shuffled(batches) if spec.pairing == "shuffled" else None, "time": spec.time}
-    if smallest(batches) < similarity.least_images(similarity.GROUPS):  # too few for an interval over images
-        return similarity.compare(a, b, batches, progress=True, **options).expand_dims("group")
-    return similarity.compare_groups(a, b, batches, progress=True, **options)
+    if groups := groups_of(batches):
+        return similarity.compare_groups(a, b, batches, groups=groups, progress=True, **options)
+    return similarity.compare(a, b, batches, progress=True, **options).expand_dims(similarity.GROUP)
+
+
+@compute.register
+def _(spec: MeasuresSpec, context: Context) -> xr.Dataset:
+    a, b = (context.get(network).model.to(best_device()) for network in (spec.a, spec.b))
+    batches = test_batches(context.images(spec.a.data), spec.n_images, spec.batch_size)
+    other = Shuffled(batches) if spec.pairing == "shuffled" else None
+    groups = groups_of(batches) if spec.jackknife else 0
+    return similarity.compare_corresponding(a, b, batches, loader_b=other, groups=groups)
 
 
 @compute.register
 def _(spec: RatesSpec, context: Context) -> xr.DataArray:
     network = context.get(spec.network).model.to(best_device())
     batches = test_batches(context.images(spec.network.data), spec.n_images, BATCH)
-    if smallest(batches) < similarity.least_images(similarity.GROUPS):
-        return recording.firing_rates(network, batches).expand_dims("group")
-    return recording.firing_rates(network, batches, groups=similarity.GROUPS)
+    if groups := groups_of(batches):
+        return recording.firing_rates(network, batches, groups=groups)
+    return recording.firing_rates(network, batches).expand_dims(similarity.GROUP)
 
 
 @compute.register
@@ -110,11 +120,9 @@ def _(spec: AttackSpec, context: Context) -> xr.Dataset:
         batches, valid = Batches(normalised.dataset, normalised.batch_size, **blank), attacks.PIXELS
         source = attacks.Normalised(source, data.mean, data.std)
         shown = source.normalise
-    groups = similarity.GROUPS if smallest(batches) >= similarity.least_images(similarity.GROUPS) else 0
+    options = {"shown": shown, "groups": groups_of(batches), "progress": True}
     with kernels.compiled(spec.work >= COMPILE_FROM):
-        found = attacks.evaluate(
-            targets, batches, attack_of(spec, source, valid), spec.epsilons, shown=shown, groups=groups, progress=True
-        )
+        found = attacks.evaluate(targets, batches, attack_of(spec, source, valid), spec.epsilons, **options)
     found = found.assign_coords({"class": list(data.classes)})
     if spec.space == "normalised":  # examples are looked at as pixels
         mean, std = (np.array(channels).reshape(-1, 1, 1) for channels in (data.mean, data.std))
@@ -180,9 +188,10 @@ def test_batches(data: ImageData, n_images: int, batch_size: int) -> Batches:
     )
 
 
-def smallest(batches: Batches) -> int:
-    """Images of the smallest batch."""
-    return len(batches.dataset) % batches.batch_size or batches.batch_size
+def groups_of(batches: Batches) -> int:
+    """Groups of images to leave out one at a time: 0 where a batch has too few images for an interval over them."""
+    smallest = len(batches.dataset) % batches.batch_size or batches.batch_size
+    return similarity.GROUPS if smallest >= similarity.least_images(similarity.GROUPS) else 0
 
 
 def rooms(spec: Spec) -> tuple[str, ...]:
@@ -213,5 +222,5 @@ def read(spec: Spec, folder: Path, card: dict[str, Any]) -> Any:
         model.load_state_dict(load_file(folder / WEIGHTS))
         model = model.to(memory_format=torch.channels_last).eval()
         return training.Network(spec, model, card["history"], card.get("means", {}))
-    load = xr.load_dataset if isinstance(spec, AttackSpec) else xr.load_dataarray
+    load = xr.load_dataset if isinstance(spec, AttackSpec | MeasuresSpec) else xr.load_dataarray
     return load(folder / RESULT, engine="h5netcdf")

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from snnlib.parameters import Parameters
-from snnlib.spec import PRESETS, CompareSpec, DataSpec, ModelSpec, Preset, RatesSpec, SpecError, TrainSpec
+from snnlib.spec import PRESETS, CompareSpec, DataSpec, MeasuresSpec, ModelSpec, Preset, RatesSpec, SpecError, TrainSpec
 from snnlib.store import Store
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Run:
     data: DataSpec
     title: str  # of the data set, for people; a subset says so
     store: Store
+    n_test: int = 0  # test images that accuracies are shares of
 
     @classmethod
     def of(cls, given: Parameters) -> Run:
@@ -44,7 +45,7 @@ class Run:
             images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False)
         except MissingData:
             known = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
-            run = cls(given, preset, known, KNOWN[dataset].title, store)
+            run = cls(given, preset, known, KNOWN[dataset].title, store, KNOWN[dataset].sizes[1])
             if run.is_stored():  # then the images may never be needed
                 return run
             images = open_images(dataset, given.data_root, cache_dir=store.cache)  # downloads, or says what is missing
@@ -55,7 +56,7 @@ class Run:
             )
         # a small folder of one's own need not have as many as a preset takes
         given = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, available)})
-        return cls(given, preset, images.spec, images.title, store)
+        return cls(given, preset, images.spec, images.title, store, available)
 
     def is_stored(self) -> bool:
         """Whether the store has the networks that every chapter asks for: of both kinds, of all seeds."""
@@ -110,6 +111,10 @@ class Run:
         """
         found = self.store.get(CompareSpec(a=a, b=b, n_images=self.value("n_images"), **options))
         return found if groups else found.isel(group=0, drop=True)
+
+    def measures(self, a: TrainSpec, b: TrainSpec, **options: Any) -> xr.Dataset:
+        """Corresponding layers by all measures, and agreement of decisions; options are those of `MeasuresSpec`."""
+        return self.store.get(MeasuresSpec(a=a, b=b, n_images=self.value("n_images"), **options))
 
     def rates(self, network: TrainSpec, *, groups: bool = False) -> xr.DataArray:
         """Firing rates by layer and step; `groups` as in `compare`."""

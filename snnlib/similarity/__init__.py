@@ -2,6 +2,19 @@
 
 from snnlib.similarity.cka import cka
 from snnlib.similarity.compare import GROUP, GROUPS, compare, compare_groups, least_images
+from snnlib.similarity.corresponding import compare_corresponding
 from snnlib.similarity.gram import gram
+from snnlib.similarity.measures import MEASURES, measure
 
-__all__ = ["GROUP", "GROUPS", "cka", "compare", "compare_groups", "gram", "least_images"]
+__all__ = [
+    "GROUP",
+    "GROUPS",
+    "MEASURES",
+    "cka",
+    "compare",
+    "compare_corresponding",
+    "compare_groups",
+    "gram",
+    "least_images",
+    "measure",
+]

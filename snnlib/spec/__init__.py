@@ -17,7 +17,7 @@ from snnlib.spec.base import (
 )
 from snnlib.spec.networks import DEPTHS, STAGES, DataSpec, ModelSpec, TrainSpec
 from snnlib.spec.presets import PRESETS, Preset
-from snnlib.spec.results import CompareSpec, RatesSpec
+from snnlib.spec.results import CompareSpec, MeasuresSpec, RatesSpec
 
 __all__ = [
     "DEPTHS",
@@ -26,6 +26,7 @@ __all__ = [
     "AttackSpec",
     "CompareSpec",
     "DataSpec",
+    "MeasuresSpec",
     "ModelSpec",
     "NonNegativeInt",
     "PositiveFloat",

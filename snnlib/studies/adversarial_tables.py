@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.claims.adversarial import all_images, at_loss, drift, of_blocks
+from snnlib.evidence import GROUP
 from snnlib.studies.adversarial import KINDS, Adversarial
 
 TIE = 0.01  # of accuracy: two attacks that differ by less do the same harm
@@ -42,19 +43,26 @@ def mean_drift(results: Adversarial, series: dict[tuple[str, str], str]) -> pd.D
 def drift_by_layer(
     results: Adversarial, series: dict[tuple[str, str], str], epsilon: float | None = None
 ) -> pd.DataFrame:
-    """Drift along depth at one epsilon, or, without one, each network's at equal loss of accuracy."""
+    """Drift along depth at one epsilon, or, without one, each network's at equal loss of accuracy.
+
+    With the intervals of `snnlib.evidence`, over images and seeds.
+    """
+
+    def values(found: xr.Dataset) -> xr.DataArray:
+        return (at_loss(found) if epsilon is None else drift(found).sel(epsilon=epsilon)).drop_vars("epsilon")
+
     curves = []
     for key, name in series.items():
-        for found in map(all_images, results.found[key]):
-            values = at_loss(found) if epsilon is None else drift(found).sel(epsilon=epsilon)
-            curves.append(_along_depth(values, name))
-    return tables.over_seeds(curves) if len(results.found["SNN", "SNN"]) > 1 else pd.concat(curves)
+        found = [tables.by_measure(_by_group(result, values), name) for result in results.found[key]]
+        curves.append(tables.over_seeds(found))
+    return pd.concat(curves)
 
 
-def _along_depth(values: xr.DataArray, series: str) -> pd.DataFrame:
-    columns = {name: values[name].values for name in ("layer", "kind", "stage")}
-    position = np.arange(1, values.sizes["layer"] + 1)
-    return pd.DataFrame({**columns, "position": position, "value": values.values, "series": series})
+def _by_group(found: xr.Dataset, values: Callable[[xr.Dataset], xr.DataArray]) -> xr.DataArray:
+    """Values computed once for all images and once without each group of them, where there are groups."""
+    if GROUP not in found.dims:
+        return values(found)
+    return xr.concat([values(found.isel({GROUP: g}, drop=True)) for g in range(found.sizes[GROUP])], GROUP)
 
 
 def _levels(found: xr.Dataset) -> Iterable[xr.Dataset]:
