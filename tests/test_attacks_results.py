@@ -308,7 +308,8 @@ def test_a_study_asks_for_every_attack_once_and_tables_it(run, computed):
     assert table["setting"].tolist() == [0, 0, 0.1, 0.1, 0.4, 0.4]
     at = table[(table["setting"] == 0.4) & (table["network"] == "white box")].iloc[0]
     shares = [float(found["accuracy"].sel(epsilon=0.4)[0]) for found in results.found["SNN", "SNN"]]
-    assert (at["value"], at["low"]) == pytest.approx((100 * np.mean(shares), 100 * min(shares)))
+    assert at["value"] == pytest.approx(100 * np.mean(shares))
+    assert 0 <= at["low"] < at["value"] < at["high"] <= 100 or at["value"] == 0
     layers = tabled.drift_by_layer(results, {("SNN", "SNN"): "SNN"}, 0.4)
     of = layers.set_index("layer")["value"]
     alone = [found["cka"].sel(epsilon=0.4, layer="fc")[0] for found in results.found["SNN", "SNN"]]

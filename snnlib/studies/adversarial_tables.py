@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.claims.adversarial import all_images, at_loss, drift, of_blocks
-from snnlib.evidence import GROUP
+from snnlib.evidence import GROUP, Effect, effect, share
 from snnlib.studies.adversarial import KINDS, Adversarial
 
 TIE = 0.01  # of accuracy: two attacks that differ by less do the same harm
@@ -19,25 +19,38 @@ TIE = 0.01  # of accuracy: two attacks that differ by less do the same harm
 
 
 def accuracy(results: Adversarial, series: dict[tuple[str, str], str]) -> pd.DataFrame:
-    """Accuracy in % against epsilon, one line for each (attacked on, shown to) that `series` names."""
-    rows = [
-        {"setting": float(level["epsilon"]), "network": name, "value": 100 * float(level["accuracy"])}
-        for key, name in series.items()
-        for found in map(all_images, results.found[key])
-        for level in _levels(found)
-    ]
-    return tables.summary(pd.DataFrame(rows))
+    """Accuracy in % against epsilon, one line for each (attacked on, shown to) that `series` names, with intervals."""
+
+    def of(key: tuple[str, str], epsilon: float) -> Effect:
+        found = [all_images(result).sel(epsilon=epsilon) for result in results.found[key]]
+        return share("accuracy", [float(one["accuracy"]) for one in found], found[0].sizes["image"])
+
+    return _against_epsilon(results, series, of, scale=100)
 
 
 def mean_drift(results: Adversarial, series: dict[tuple[str, str], str]) -> pd.DataFrame:
     """Drift of block outputs against epsilon, as `accuracy`."""
+
+    def of(key: tuple[str, str], epsilon: float) -> Effect:
+        pairs = [(result,) for result in results.found[key]]
+        return effect("drift", lambda found: float(of_blocks(drift(found)).sel(epsilon=epsilon)), pairs)
+
+    return _against_epsilon(results, series, of)
+
+
+def _against_epsilon(
+    results: Adversarial,
+    series: dict[tuple[str, str], str],
+    of: Callable[[tuple[str, str], float], Effect],
+    scale: float = 1,
+) -> pd.DataFrame:
     rows = [
-        {"setting": float(epsilon), "network": name, "value": float(value)}
+        {"setting": epsilon, "network": name, **{k: scale * getattr(found, k) for k in ("value", "low", "high")}}
+        for epsilon in results.epsilons
         for key, name in series.items()
-        for found in map(all_images, results.found[key])
-        for epsilon, value in zip(found["epsilon"].values, of_blocks(drift(found)).values, strict=True)
+        for found in [of(key, epsilon)]
     ]
-    return tables.summary(pd.DataFrame(rows))
+    return pd.DataFrame(rows)
 
 
 def drift_by_layer(
@@ -63,10 +76,6 @@ def _by_group(found: xr.Dataset, values: Callable[[xr.Dataset], xr.DataArray]) -
     if GROUP not in found.dims:
         return values(found)
     return xr.concat([values(found.isel({GROUP: g}, drop=True)) for g in range(found.sizes[GROUP])], GROUP)
-
-
-def _levels(found: xr.Dataset) -> Iterable[xr.Dataset]:
-    return (found.isel(epsilon=k) for k in range(found.sizes["epsilon"]))
 
 
 # ---- for the text
@@ -97,14 +106,14 @@ def accuracy_in_words(results: Adversarial) -> str:
     """What the attacks do at the middle epsilon, beside noise and transfer, and whether a gradient seems to mislead."""
     epsilon = example_epsilon(results)
 
-    def share(source: str, target: str, at: float) -> str:
+    def percent(source: str, target: str, at: float) -> str:
         found = map(all_images, results.found[source, target])
         return tables.percent([float(result["accuracy"].sel(epsilon=at)) for result in found])
 
     sentences = [
-        f"At ε = {epsilon:g} the accuracy of the {kind} falls from {share(kind, kind, 0.0)} to "
-        f"**{share(kind, kind, epsilon)}** under white-box attack, to {share(other, kind, epsilon)} by transfer, "
-        f"and to {share('noise', kind, epsilon)} under noise."
+        f"At ε = {epsilon:g} the accuracy of the {kind} falls from {percent(kind, kind, 0.0)} to "
+        f"**{percent(kind, kind, epsilon)}** under white-box attack, to {percent(other, kind, epsilon)} by transfer, "
+        f"and to {percent('noise', kind, epsilon)} under noise."
         for kind, other in zip(KINDS, KINDS[::-1], strict=True)
     ]
     misled = [kind for kind in KINDS if _transfer_is_worse(results, kind)]
