@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from snnlib import attacks, kernels, recording, similarity, training
 from snnlib.data.batches import Batches
 from snnlib.data.images import ImageData
-from snnlib.provenance import ATTACK_ROOMS, RESULT_ROOMS, TRAINING_ROOMS
+from snnlib.provenance import RESULT_ROOMS, TRAINING_ROOMS
 from snnlib.spec import AttackSpec, CompareSpec, DataSpec, MeasuresSpec, RatesSpec, Spec, SpecError, TrainSpec
 
 BATCH = 256
@@ -196,8 +196,6 @@ def groups_of(batches: Batches) -> int:
 
 def rooms(spec: Spec) -> tuple[str, ...]:
     """The code that bears on the value of `spec`."""
-    if isinstance(spec, AttackSpec):
-        return ATTACK_ROOMS
     return TRAINING_ROOMS if isinstance(spec, TrainSpec) and spec.epochs else RESULT_ROOMS
 
 
