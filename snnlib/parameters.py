@@ -128,3 +128,14 @@ class SpeedParameters(Spec):
     """Those of the page on speed."""
 
     results: Annotated[Path | None, BeforeValidator(_path)] = None
+
+
+class EstimatorParameters(Spec):
+    """Those of the page that tests the estimators."""
+
+    sizes: Annotated[
+        tuple[Annotated[int, Field(ge=12, strict=True)], ...], BeforeValidator(_several), Field(min_length=1)
+    ] = (32, 128, 512)
+    features: Annotated[tuple[PositiveInt, ...], BeforeValidator(_several), Field(min_length=1)] = (16, 256, 4096)
+    repeats: Annotated[int, Field(ge=2, strict=True)] = 10
+    seed: NonNegativeInt = 0

@@ -96,7 +96,7 @@ def test_adversarial_with_tiny_settings_and_with_the_released_one(papermill):
         done, out = papermill(ADVERSARIAL, *tiny, *chosen)
         assert done.returncode == 0, done.stderr[-3000:]
         assert said in text(out)
-        assert re.search(r"\*\*C7: (supported|not supported|undecided)\*\*", text(out))
+        assert re.search(r"\*\*C7 is (supported|not supported|undecided)\*\*", text(out))
         drawn = charts(out)
         assert sum("image" in str(layer.get("mark")) for c in drawn for layer in c["layer"]) == 6
         assert all(c["description"] for c in drawn)

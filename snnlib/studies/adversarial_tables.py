@@ -10,7 +10,6 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.claims.adversarial import all_images, at_loss, drift, of_blocks
-from snnlib.claims.verdict import Verdict
 from snnlib.evidence import GROUP, Effect, effect, share
 from snnlib.studies.adversarial import KINDS, Adversarial
 
@@ -162,15 +161,3 @@ def loss_in_words(results: Adversarial) -> str:
             f"blocks have drifted by {drifts:.2f} on average"
         )
     return f"T{'; '.join(parts)[1:]}."
-
-
-def verdict_in_words(verdict: Verdict, pairs: int) -> str:
-    """The verdict and the effects that it rests on, in Markdown."""
-    protocol = f"under this protocol ({pairs} pair{'s' * (pairs > 1)} of networks)"
-    lines = [f"**{verdict.claim.id}: {verdict.word}** {protocol}.", ""]
-    for bound in verdict.bounds:
-        known = str(bound.effect)
-        if not np.isfinite(bound.effect.value):
-            known = f"{bound.effect.what}: not known, since the sweep does not reach it; a larger ε may"
-        lines.append(f"- {known}. It should be at least {bound.bound:g}: {bound.word}.")
-    return "\n".join(lines)

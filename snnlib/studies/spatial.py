@@ -87,6 +87,12 @@ def depth_curves(results: Spatial) -> pd.DataFrame:
     return pd.concat(curves, ignore_index=True)
 
 
+def means_of_blocks(curves: pd.DataFrame) -> pd.DataFrame:
+    """Mean over block outputs by measure (rows) and series (columns), of what `depth_curves` gives."""
+    means = tables.block_outputs(curves).groupby(["measure", "series"], sort=False)["value"].mean().unstack()
+    return means.reindex(index=curves["measure"].unique(), columns=curves["series"].unique())
+
+
 def swept(settings: list[Setting], n_test: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Mean CKA of block outputs, and test accuracy in %, by setting, as `charts.sweep` takes them."""
     cka, accuracy = [], []
