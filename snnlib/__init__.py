@@ -1,9 +1,9 @@
 """snnlib: train spiking and ordinary networks, record their features, compare their representations.
 
 The four names most users need stand here; everything else is in the rooms, from the ground up: `spec`, `kernels`,
-`memory`, `neurons`, `models`, `data`, `training`, `recording`, `similarity`, `experiments`, `workers`, `store`,
-`tables`, `evidence`, `claims`, `measurements`, `charts`, `parameters`, `run`, `studies`, `notebook`. Nothing heavy is
-imported until it is used, so a mistyped parameter is reported before torch has loaded.
+`memory`, `neurons`, `models`, `data`, `training`, `recording`, `similarity`, `attacks`, `experiments`, `workers`,
+`store`, `evidence`, `tables`, `claims`, `measurements`, `charts`, `parameters`, `run`, `studies`, `notebook`. Nothing
+heavy is imported until it is used, so a mistyped parameter is reported before torch has loaded.
 """
 
 import lazy_loader
@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[
+        "attacks",
         "charts",
         "claims",
         "data",

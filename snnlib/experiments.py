@@ -4,7 +4,9 @@
 |---|---|---|
 | `TrainSpec` | `training.Network` | weights.safetensors, its history in the card |
 | `CompareSpec` | `xarray.DataArray`, similarity by layer (and step) | result.nc |
+| `MeasuresSpec` | `xarray.Dataset`, corresponding layers by all measures | result.nc |
 | `RatesSpec` | `xarray.DataArray`, firing rates by layer and step | result.nc |
+| `AttackSpec` | `xarray.Dataset`, what attacked images do to networks: see `attacks.evaluate` | result.nc |
 """
 
 from __future__ import annotations
@@ -16,19 +18,21 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 import xarray as xr
 from lightning_fabric import Fabric
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from snnlib import recording, similarity, training
+from snnlib import attacks, kernels, recording, similarity, training
 from snnlib.data.batches import Batches
 from snnlib.data.images import ImageData
 from snnlib.provenance import RESULT_ROOMS, TRAINING_ROOMS
-from snnlib.spec import CompareSpec, DataSpec, RatesSpec, Spec, SpecError, TrainSpec
+from snnlib.spec import AttackSpec, CompareSpec, DataSpec, MeasuresSpec, RatesSpec, Spec, SpecError, TrainSpec
 
 BATCH = 256
+COMPILE_FROM = 5e5  # passes of a step of the networks in an attack, from which on it pays to wait for a compiler
 WEIGHTS, RESULT = "weights.safetensors", "result.nc"
 
 
@@ -80,14 +84,68 @@ def _(spec: TrainSpec, context: Context) -> training.Network:
 def _(spec: CompareSpec, context: Context) -> xr.DataArray:
     a, b = (context.get(network).model.to(best_device()) for network in (spec.a, spec.b))
     batches = test_batches(context.images(spec.a.data), spec.n_images, spec.batch_size)
+    options = {"loader_b": Shuffled(batches) if spec.pairing == "shuffled" else None, "time": spec.time}
+    if groups := groups_of(batches):
+        return similarity.compare_groups(a, b, batches, groups=groups, progress=True, **options)
+    return similarity.compare(a, b, batches, progress=True, **options).expand_dims(similarity.GROUP)
+
+
+@compute.register
+def _(spec: MeasuresSpec, context: Context) -> xr.Dataset:
+    a, b = (context.get(network).model.to(best_device()) for network in (spec.a, spec.b))
+    batches = test_batches(context.images(spec.a.data), spec.n_images, spec.batch_size)
     other = Shuffled(batches) if spec.pairing == "shuffled" else None
-    return similarity.compare(a, b, batches, loader_b=other, time=spec.time, progress=True)
+    groups = groups_of(batches) if spec.jackknife else 0
+    return similarity.compare_corresponding(a, b, batches, loader_b=other, groups=groups)
 
 
 @compute.register
 def _(spec: RatesSpec, context: Context) -> xr.DataArray:
     network = context.get(spec.network).model.to(best_device())
-    return recording.firing_rates(network, test_batches(context.images(spec.network.data), spec.n_images, BATCH))
+    batches = test_batches(context.images(spec.network.data), spec.n_images, BATCH)
+    if groups := groups_of(batches):
+        return recording.firing_rates(network, batches, groups=groups)
+    return recording.firing_rates(network, batches).expand_dims(similarity.GROUP)
+
+
+@compute.register
+def _(spec: AttackSpec, context: Context) -> xr.Dataset:
+    targets = [context.get(network).model.to(best_device()) for network in spec.targets]
+    source = targets[0] if spec.source is None else context.get(spec.source).model.to(best_device())
+    data = context.images(spec.targets[0].data)
+    normalised = test_batches(data, spec.n_images, spec.batch_size)
+    batches, shown, valid = normalised, None, None
+    if spec.space == "pixels":
+        blank = {"mean": [0.0] * data.in_channels, "std": [1.0] * data.in_channels}
+        batches, valid = Batches(normalised.dataset, normalised.batch_size, **blank), attacks.PIXELS
+        source = attacks.Normalised(source, data.mean, data.std)
+        shown = source.normalise
+    options = {"shown": shown, "groups": groups_of(batches), "progress": True}
+    with kernels.compiled(spec.work >= COMPILE_FROM):
+        found = attacks.evaluate(targets, batches, attack_of(spec, source, valid), spec.epsilons, **options)
+    found = found.assign_coords({"class": list(data.classes)})
+    if spec.space == "normalised":  # examples are looked at as pixels
+        mean, std = (np.array(channels).reshape(-1, 1, 1) for channels in (data.mean, data.std))
+        found["images"] = (found["images"] * std + mean).astype(np.float32)
+    return found
+
+
+def attack_of(spec: AttackSpec, source: nn.Module, valid: attacks.Range | None) -> attacks.Attack:
+    """The attack that a spec describes, on the network `source`; one object is one sequence of random numbers."""
+    generator = None if spec.start is None else torch.Generator().manual_seed(spec.start)
+
+    def attack(images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
+        size: dict[str, Any] = {"epsilon": epsilon, "valid": valid}
+        match spec.method:
+            case "noise":
+                return attacks.noise(images, generator=generator, **size)
+            case "fgsm":
+                return attacks.fgsm(source, images, labels, **size)
+            case "pgd":
+                steps = {"steps": spec.steps, "step": spec.step}
+                return attacks.pgd(source, images, labels, generator=generator, **steps, **size)
+
+    return attack
 
 
 def best_device() -> torch.device:
@@ -130,6 +188,12 @@ def test_batches(data: ImageData, n_images: int, batch_size: int) -> Batches:
     )
 
 
+def groups_of(batches: Batches) -> int:
+    """Groups of images to leave out one at a time: 0 where a batch has too few images for an interval over them."""
+    smallest = len(batches.dataset) % batches.batch_size or batches.batch_size
+    return similarity.GROUPS if smallest >= similarity.least_images(similarity.GROUPS) else 0
+
+
 def rooms(spec: Spec) -> tuple[str, ...]:
     """The code that bears on the value of `spec`."""
     return TRAINING_ROOMS if isinstance(spec, TrainSpec) and spec.epochs else RESULT_ROOMS
@@ -156,4 +220,5 @@ def read(spec: Spec, folder: Path, card: dict[str, Any]) -> Any:
         model.load_state_dict(load_file(folder / WEIGHTS))
         model = model.to(memory_format=torch.channels_last).eval()
         return training.Network(spec, model, card["history"], card.get("means", {}))
-    return xr.load_dataarray(folder / RESULT, engine="h5netcdf")
+    load = xr.load_dataset if isinstance(spec, AttackSpec | MeasuresSpec) else xr.load_dataarray
+    return load(folder / RESULT, engine="h5netcdf")

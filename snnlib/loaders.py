@@ -11,6 +11,8 @@ from torch import Tensor
 
 from snnlib.spec import SpecError
 
+LEAST = 4  # images of a batch: debiased HSIC divides by n - 3
+
 
 class Batch(NamedTuple):
     """`n` images, in whatever layout the network takes, and their labels, or None."""
@@ -47,6 +49,14 @@ def batches(loader: Iterable[Any]) -> Iterator[Batch]:
                 " label an image."
             )
         yield Batch(images, labels, len(labels))
+
+
+def group_of(n: int, groups: int) -> np.ndarray:
+    """(n,) the group, from 0, of each of n images: drawn at random, always the same, of sizes as equal as can be.
+
+    At random, since data sets come in all kinds of order, by class for example.
+    """
+    return np.random.default_rng(0).permutation(n) % groups
 
 
 def paired(loader: Iterable[Any], loader_b: Iterable[Any] | None, least: int) -> Iterator[tuple[Batch, Batch]]:
@@ -97,7 +107,8 @@ def length(sized: Any) -> int | None:
 
 
 def _too_small(number: int, n: int, least: int) -> str:
+    left_out = " of which a group is left out" if least > LEAST else ""
     return (
-        f"batch {number} holds n = {n} image{'s' * (n != 1)}, and debiased CKA needs at least {least}: drop the last"
-        " batch (drop_last=True) or choose another batch size."
+        f"batch {number} holds n = {n} image{'s' * (n != 1)}, and debiased CKA needs at least {least}{left_out}: drop"
+        " the last batch (drop_last=True) or choose another batch size."
     )

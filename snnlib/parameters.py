@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from snnlib.spec import DEPTHS, PRESETS, NonNegativeInt, PositiveFloat, PositiveInt, Spec
 
@@ -92,7 +92,50 @@ class SpatialParameters(Parameters):
     depths: Depths | None = None
 
 
+def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    if list(values) != sorted(set(values)):
+        raise ValueError(f"{list(values)} must ascend, each named once")
+    return values
+
+
+Epsilons = Annotated[
+    tuple[PositiveFloat, ...], BeforeValidator(_several), AfterValidator(_ascending), Field(min_length=1)
+]
+
+
+class AdversarialParameters(Parameters):
+    """Those of the section on adversarial images."""
+
+    method: Annotated[str, BeforeValidator(_one_of("pgd", "fgsm"))] = "pgd"
+    epsilons: Epsilons | None = None
+    attack_steps: PositiveInt | None = None
+    random_start: Annotated[bool, Field(strict=True)] = False
+    released: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _one_setting(self) -> Self:
+        chosen = {"method": self.method != "pgd", "epsilons": self.epsilons, "attack_steps": self.attack_steps}
+        chosen["random_start"] = self.random_start
+        names = [name for name, value in chosen.items() if value]
+        if self.released and names:
+            raise ValueError(f"released = True settles the whole attack: leave out {', '.join(names)}")
+        if self.method == "fgsm" and (self.attack_steps or self.random_start):
+            raise ValueError("method = 'fgsm' takes one step from the image: leave out attack_steps and random_start")
+        return self
+
+
 class SpeedParameters(Spec):
     """Those of the page on speed."""
 
     results: Annotated[Path | None, BeforeValidator(_path)] = None
+
+
+class EstimatorParameters(Spec):
+    """Those of the page that tests the estimators."""
+
+    sizes: Annotated[
+        tuple[Annotated[int, Field(ge=12, strict=True)], ...], BeforeValidator(_several), Field(min_length=1)
+    ] = (32, 128, 512)
+    features: Annotated[tuple[PositiveInt, ...], BeforeValidator(_several), Field(min_length=1)] = (16, 256, 4096)
+    repeats: Annotated[int, Field(ge=2, strict=True)] = 10
+    seed: NonNegativeInt = 0

@@ -19,7 +19,7 @@ PACKAGE = Path(__file__).parent
 PACKAGES = ("torch", "torchvision", "snntorch", "numpy", "lightning-fabric", "xarray", "snnlib")
 # what bears on a network, and on a result; what a spec says is in its hash already
 TRAINING_ROOMS = ("kernels.py", "memory.py", "neurons", "models", "data", "training")
-RESULT_ROOMS = (*TRAINING_ROOMS, "layers.py", "loaders.py", "recording.py", "similarity", "experiments.py")
+RESULT_ROOMS = (*TRAINING_ROOMS, "layers.py", "loaders.py", "recording.py", "similarity", "attacks", "experiments.py")
 
 
 def provenance(rooms: tuple[str, ...]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from snnlib.layers import Layer, is_spiking, kind_of, layer_coords, select_layers, stage_and_block
-from snnlib.loaders import Batch, batches
+from snnlib.loaders import Batch, batches, group_of
 from snnlib.memory import in_memory_order
 from snnlib.neurons import LIF
 from snnlib.spec import SpecError
@@ -94,7 +94,7 @@ class Recorder:
 
         hooks = {name: partial(hook, name) for name in self.names}
         # no_grad, not inference_mode: what a stateful neuron keeps must stay usable in the user's next training step
-        with torch.no_grad(), _evaluating(self.model), _hooked(self.model, hooks):
+        with torch.no_grad(), evaluating(self.model), _hooked(self.model, hooks):
             self.model(batch.images.to(device_of(self.model)))
         if not calls:
             raise SpecError(f"{type(self.model).__name__} calls none of its layers {', '.join(self.names[:3])}, ...")
@@ -126,7 +126,7 @@ def device_of(model: nn.Module) -> torch.device:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode, then for each module the mode it had: a frozen batch norm in a network in training stays frozen."""
     before = {module: module.training for module in model.modules()}
     try:
@@ -180,20 +180,22 @@ def _by_step(name: str, module: nn.Module, output: Tensor, n: int, steps: int) -
 
 
 def _per_neuron(spikes: Tensor) -> Tensor:
-    """(S, B, p) spikes -> (S,) spikes of a neuron, summed over images; float32 counts them exactly up to 2^24."""
-    return spikes.sum((1, 2), dtype=torch.float32).cpu().double() / spikes.shape[2]
+    """(S, B, p) spikes -> (S, B) spikes of a neuron, by image; float32 counts them exactly up to 2^24."""
+    return spikes.sum(2, dtype=torch.float32).cpu().double() / spikes.shape[2]
 
 
-def firing_rates(model: nn.Module, loader: Iterable[Any], steps: int | None = None) -> xr.DataArray:
+def firing_rates(model: nn.Module, loader: Iterable[Any], steps: int | None = None, groups: int = 0) -> xr.DataArray:
     r"""Firing rate of every spiking layer at every step, :math:`r_l[t] = \frac{1}{Np} \sum_{i,j} s_{ij}[t]`.
 
     Args:
         model: a network with spiking neurons: `snnlib.LIF`, or those of snnTorch, SpikingJelly or Norse.
         loader: batches of any size, as in `snnlib.loaders.batches`.
         steps: as in `Recorder`.
+        groups: 0, or the number of groups of images to leave out one at a time, as in `similarity.compare_groups`.
 
     Returns:
         DataArray "firing_rate" over ("layer", "step"), steps counted from 1, in spikes per neuron and step, 0 to 1.
+        With groups, over ("group", "layer", "step"): 0 are all images, g all but those of the g-th group.
 
     Raises:
         SpecError: a network without spiking neurons, an empty loader.
@@ -206,21 +208,27 @@ def firing_rates(model: nn.Module, loader: Iterable[Any], steps: int | None = No
         )
     recorder = Recorder(model, neurons, steps)
     recorder.required = frozenset()  # a neuron that is never called has no rate, and is no error of the user's
-    sums: dict[Layer, np.ndarray] = {}
-    n_images = 0
+    sums: dict[Layer, np.ndarray] = {}  # (G + 1, S)
+    n_images = np.zeros(groups + 1)
     for batch in batches(loader):
-        found = recorder(batch, lambda spikes, _: _per_neuron(spikes))  # (S,)
+        kept = np.ones((groups + 1, batch.n))
+        if groups:
+            kept[1:] = group_of(batch.n, groups) != np.arange(groups)[:, None]
+        found = recorder(batch, lambda spikes, _: _per_neuron(spikes))  # (S, B)
         for layer, values in found.items():
-            sums[layer] = sums.get(layer, 0.0) + torch.cat(values).numpy()
-        n_images += batch.n
-    if not n_images:
+            sums[layer] = sums.get(layer, 0.0) + kept @ torch.cat(values).numpy().T
+        n_images += kept.sum(1)
+    if not n_images[0]:
         raise SpecError("the loader gave no images: its data set is empty, or it was used up before.")
-    n_steps = max(len(total) for total in sums.values())
-    rates = [np.broadcast_to(total / n_images, (n_steps,)) for total in sums.values()]
+    if not n_images.all():
+        raise SpecError(f"groups = {groups} leave no images of {n_images[0]:.0f}: ask for fewer groups.")
+    n_steps = max(total.shape[1] for total in sums.values())
+    rates = [np.broadcast_to(total / n_images[:, None], (groups + 1, n_steps)) for total in sums.values()]
+    values = np.stack(rates, 1)  # (G + 1, L, S)
     return xr.DataArray(
-        np.stack(rates),
-        dims=("layer", "step"),
+        values if groups else values[0],
+        dims=("group", "layer", "step") if groups else ("layer", "step"),
         coords={**layer_coords(sums), "step": np.arange(1, n_steps + 1)},
         name="firing_rate",
-        attrs={"n_images": n_images},
+        attrs={"n_images": int(n_images[0])},
     )

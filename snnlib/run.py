@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from snnlib.parameters import Parameters
-from snnlib.spec import PRESETS, CompareSpec, DataSpec, ModelSpec, Preset, RatesSpec, SpecError, TrainSpec
+from snnlib.spec import PRESETS, CompareSpec, DataSpec, MeasuresSpec, ModelSpec, Preset, RatesSpec, SpecError, TrainSpec
 from snnlib.store import Store
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ class Run:
     data: DataSpec
     title: str  # of the data set, for people; a subset says so
     store: Store
+    n_test: int = 0  # test images that accuracies are shares of
 
     @classmethod
     def of(cls, given: Parameters) -> Run:
@@ -44,7 +45,7 @@ class Run:
             images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False)
         except MissingData:
             known = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
-            run = cls(given, preset, known, KNOWN[dataset].title, store)
+            run = cls(given, preset, known, KNOWN[dataset].title, store, KNOWN[dataset].sizes[1])
             if run.is_stored():  # then the images may never be needed
                 return run
             images = open_images(dataset, given.data_root, cache_dir=store.cache)  # downloads, or says what is missing
@@ -55,7 +56,7 @@ class Run:
             )
         # a small folder of one's own need not have as many as a preset takes
         given = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, available)})
-        return cls(given, preset, images.spec, images.title, store)
+        return cls(given, preset, images.spec, images.title, store, available)
 
     def is_stored(self) -> bool:
         """Whether the store has the networks that every chapter asks for: of both kinds, of all seeds."""
@@ -102,13 +103,23 @@ class Run:
         """The trained networks, from the store or trained now, side by side where there are cores for it."""
         return self.store.get_all(list(specs))
 
-    def compare(self, a: TrainSpec, b: TrainSpec, **options: Any) -> xr.DataArray:
-        """Similarity of two networks, layer by layer; options are those of `CompareSpec`."""
-        return self.store.get(CompareSpec(a=a, b=b, n_images=self.value("n_images"), **options))
+    def compare(self, a: TrainSpec, b: TrainSpec, *, groups: bool = False, **options: Any) -> xr.DataArray:
+        """Similarity of two networks, layer by layer; options are those of `CompareSpec`.
 
-    def rates(self, network: TrainSpec) -> xr.DataArray:
-        """Firing rates by layer and step."""
-        return self.store.get(RatesSpec(network=network, n_images=self.value("n_images")))
+        With `groups` it has a leading dimension "group": all images, then all but one group of them at a time, as
+        `evidence.effect` takes it.
+        """
+        found = self.store.get(CompareSpec(a=a, b=b, n_images=self.value("n_images"), **options))
+        return found if groups else found.isel(group=0, drop=True)
+
+    def measures(self, a: TrainSpec, b: TrainSpec, **options: Any) -> xr.Dataset:
+        """Corresponding layers by all measures, and agreement of decisions; options are those of `MeasuresSpec`."""
+        return self.store.get(MeasuresSpec(a=a, b=b, n_images=self.value("n_images"), **options))
+
+    def rates(self, network: TrainSpec, *, groups: bool = False) -> xr.DataArray:
+        """Firing rates by layer and step; `groups` as in `compare`."""
+        found = self.store.get(RatesSpec(network=network, n_images=self.value("n_images")))
+        return found if groups else found.isel(group=0, drop=True)
 
     def published_networks(self) -> list[Network]:
         """The trained networks that came with this checkout, of any data set."""

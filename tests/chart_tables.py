@@ -104,6 +104,12 @@ def grams(n: int = 12) -> tuple[np.ndarray, np.ndarray, list[int]]:
     return features[0] @ features[0].T, features[1] @ features[1].T, [i % 3 for i in range(n)]
 
 
+def images(size: int = 8) -> tuple[dict[str, list[np.ndarray]], dict[str, list[str]]]:
+    made = np.random.default_rng(0).random((2, 1, size, size))
+    rows = {"clean": list(made), "attacked": list(made + 0.3)}
+    return rows, {"clean": ["is 3", "is 8"], "attacked": ["SNN: 8", "SNN: 3"]}
+
+
 def every_chart() -> dict[str, Any]:
     made = {
         "heatmap": charts.heatmap(table()),
@@ -115,6 +121,7 @@ def every_chart() -> dict[str, Any]:
         "sweep": charts.sweep(sweep_table(), setting_title="width (× 16 channels)", value_title="mean CKA"),
         "lif_trace": charts.lif_trace(trace()),
         "surrogate_shape": charts.surrogate_shape(shapes()),
+        "pictures": charts.pictures(*images(), text="An image, clean and attacked."),
         "gram_pair": charts.gram_pair(*grams(), cka=0.123),
     }
     return {

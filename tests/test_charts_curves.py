@@ -54,6 +54,25 @@ def test_depth_curve_widens_its_axis_rather_than_cut() -> None:
     assert all(high >= lifted["high"].max() - 1e-4 for _, high in scales)
 
 
+def test_depth_curve_shows_the_measure_that_is_chosen() -> None:
+    first, second = curve(), curve().assign(value=lambda t: t["value"] / 2, low=np.nan, high=np.nan)
+    second = second[second["series"] != "null: shuffled images"]
+    both = pd.concat([first.assign(measure="CKA"), second.assign(measure="RSA")])
+    chart = charts.depth_curve(both)
+    spec = chart.to_dict()
+    (choice,) = [param for param in spec["params"] if param["name"] == "measure"]
+    assert (choice["value"], choice["bind"]["input"], choice["bind"]["options"]) == ("CKA", "select", ["CKA", "RSA"])
+    alone = [text for text, _ in drawn(charts.depth_curve(first)) if "layer" in text]
+    assert [text for text, _ in drawn(chart) if "layer" in text] == alone
+    choice["value"] = "RSA"
+    shown = [text for text, _ in drawn(type(chart).from_dict(spec)) if "layer" in text]
+    assert shown[8]["SNN – ANN"] == "0.396"
+    assert shown[8]["null: shuffled images"] == "no value"
+    assert "RSA: SNN – ANN" in spec["description"]
+    with pytest.raises(ValueError, match="position 1 twice"):
+        charts.depth_curve(pd.concat([both, both]))
+
+
 def test_depth_curve_without_bands_and_with_gaps() -> None:
     frame = curve().drop(columns=["low", "high"])
     frame.loc[3, "value"] = np.nan

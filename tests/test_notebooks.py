@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -81,6 +82,24 @@ def test_spatial_on_a_folder_of_images(papermill, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert "IMAGES" in text(out)
+
+
+ADVERSARIAL = REPOSITORY / "notebooks" / "06_adversarial.ipynb"
+
+
+@pytest.mark.slow
+def test_adversarial_with_tiny_settings_and_with_the_released_one(papermill):
+    tiny = ("-p", "epochs", 1, "-p", "n_images", 32, "-p", "width", 0.25, "-p", "T", 2)
+    own = ("-p", "epsilons", "0.1,0.3", "-p", "attack_steps", 2)
+    released = ("-p", "released", True, "-p", "seeds", 1)
+    for chosen, said in ((own, "PGD, 2 steps, ε = 0.1, 0.3"), (released, "PGD, 20 steps, ε = 0.01")):
+        done, out = papermill(ADVERSARIAL, *tiny, *chosen)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert said in text(out)
+        assert re.search(r"\*\*C7 is (supported|not supported|undecided)\*\*", text(out))
+        drawn = charts(out)
+        assert sum("image" in str(layer.get("mark")) for c in drawn for layer in c["layer"]) == 6
+        assert all(c["description"] for c in drawn)
 
 
 NO_NETWORK = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}  # nothing listens there

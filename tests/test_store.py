@@ -70,7 +70,7 @@ def test_shuffled_images_have_nothing_in_common(run):
 
 def test_rates(run):
     rates = run.store.get(RatesSpec(network=untrained(run), n_images=32))
-    assert rates.sizes == {"layer": 19, "step": 2}
+    assert rates.sizes == {"group": 9, "layer": 19, "step": 2}
     assert bool(((rates >= 0) & (rates <= 1)).all())
 
 

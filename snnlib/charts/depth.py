@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import altair as alt
@@ -18,7 +19,7 @@ def depth_curve(
     curves: pd.DataFrame,
     *,
     title: str | None = None,
-    value_title: str = "CKA (debiased)",
+    value_title: str | None = None,
     domain: tuple[float, float] = (0.0, 1.0),
     height: int = 300,
 ) -> alt.LayerChart:
@@ -27,14 +28,17 @@ def depth_curve(
     `curves` has the columns layer, position (1, 2, … in call order), kind, stage (-1 outside the stages), value and
     series; low and high, where they are given, become a band. The shape of a point is the kind of operation. `domain`
     is the least range of the vertical axis: values outside widen it, so nothing is cut off. A click in the legend picks
-    out a series.
+    out a series. With a column measure too, the reader chooses which measure is drawn; the first is at the start.
 
     Raises ValueError for a missing column, an empty table, or a layer that a series has twice.
     """
     need = ["layer", "position", "kind", "stage", "value", "series"]
     frame = parts.banded(parts.need_frame(curves, need, "depth_curve"))
     frame = frame.assign(series=frame["series"].astype(str))
-    twice = frame[frame.duplicated(["series", "position"])]
+    measures = parts.unique(frame["measure"]) if "measure" in frame else []
+    frame = frame.assign(measure=frame["measure"].astype(str) if measures else "")
+    value_title = value_title or ("similarity (measure chosen below)" if measures else "CKA (debiased)")
+    twice = frame[frame.duplicated(["series", "position", "measure"])]
     if len(twice):
         first = twice.iloc[0]
         raise ValueError(f"depth_curve: series {first.series!r} has position {first.position} twice")
@@ -60,7 +64,7 @@ def depth_curve(
             title="operation (shape)", columns={"expr": f"{theme.NARROW} ? 2 : 4"}, symbolFillColor=theme.INK
         ),
     )
-    base = alt.Chart(parts.records(frame[["position", "value", "low", "high", "series", "operation"]]))
+    base = _base(frame, measures)
     drawn: list[Any] = []
     if frame["low"].notna().any():
         fade = alt.condition(pick, alt.value(0.22), alt.value(0.04))
@@ -75,16 +79,50 @@ def depth_curve(
     drawn += [line.add_params(pick), points.encode(x=x, y=y, color=colour, shape=shape, opacity=strength)]
 
     tips = [("layer", "layer"), ("operation", "operation")]
-    columns = [_at(frame, series, "series", "position") for series in names]
+    chosen = [frame[frame["measure"] == measure] for measure in measures or [""]]
+    columns = [[_at(of, series, "series", "position") for of in chosen] for series in names]
     rows = []
     for row in layers.itertuples():
-        texts = {f"s{i}": column.get(row.position, "no value") for i, column in enumerate(columns)}
+        texts = {
+            f"s{i}": [column.get(row.position, "no value") for column in of_measures] if measures
+            else of_measures[0].get(row.position, "no value")
+            for i, of_measures in enumerate(columns)
+        }  # fmt: skip
         operation = parts.operation(str(row.kind))
         rows.append({"at": row.position, "layer": str(row.layer), "operation": operation, **texts})
-    drawn.append(parts.hover(rows, [*tips, *((f"s{i}", name) for i, name in enumerate(names))], wide=True))
-    means = "; ".join(f"{name} {parts.number(frame.loc[frame.series == name, 'value'].mean())}" for name in names)
-    text = f"Line chart of {value_title} for {len(layers)} layers along depth. Means over the layers: {means}."
-    return parts.wide(alt.layer(*drawn), text, title, height)
+    hover = parts.hover(rows, [*tips, *((f"s{i}", name) for i, name in enumerate(names))], wide=True)
+    if measures:
+        hover = hover.transform_calculate(**{f"s{i}": f"datum.s{i}[which]" for i in range(len(names))})
+    chart = alt.layer(*drawn, hover)
+    if measures:
+        bind = alt.binding_select(options=measures, name="measure ")
+        chart = chart.add_params(
+            alt.param(name="measure", value=measures[0], bind=bind),
+            alt.param(name="which", expr=f"indexof({json.dumps(measures)}, measure)"),
+        )
+    text = f"Line chart of {value_title} for {len(layers)} layers along depth. Means over the layers: "
+    text += ". ".join(f"{of['measure'].iloc[0]}: {_means(of)}" if measures else _means(of) for of in chosen)
+    return parts.wide(chart, f"{text}.", title, height)
+
+
+def _base(frame: pd.DataFrame, measures: list[str]) -> alt.Chart:
+    """A row for each series and layer, with its value, low and high; of several measures those of the one chosen."""
+    fields = ["value", "low", "high"]
+    if not measures:
+        return alt.Chart(parts.records(frame[["position", *fields, "series", "operation"]]))
+    rows = []
+    for (series, position), of in frame.groupby(["series", "position"], sort=False):
+        by_measure = of.set_index("measure").reindex(measures)
+        lists = {f"all_{field}": [parts.plain(v) for v in by_measure[field].astype(float)] for field in fields}
+        rows.append({"position": int(position), "series": series, "operation": of["operation"].iloc[0], **lists})
+    base = alt.Chart(alt.InlineData(values=rows))
+    return base.transform_calculate(**{field: f"datum.all_{field}[which]" for field in fields})
+
+
+def _means(frame: pd.DataFrame) -> str:
+    """ "SNN × ANN 0.712; untrained 0.345": of each series over layers."""
+    groups = frame.groupby("series", sort=False)["value"].mean()
+    return "; ".join(f"{name} {parts.number(value)}" for name, value in groups.items())
 
 
 def firing_rates(rates: xr.DataArray, *, title: str | None = None, height: int = 260) -> alt.LayerChart:

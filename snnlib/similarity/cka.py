@@ -43,7 +43,7 @@ def cka(x: Tensor | np.ndarray, y: Tensor | np.ndarray, debiased: bool = True) -
     Raises:
         SpecError: not 2-dimensional, different n, n < 4 (2 if biased), or values that are not finite.
     """
-    x, y = _features("x", x), _features("y", y)
+    x, y = features_of("x", x), features_of("y", y)
     n = len(x)
     if len(y) != n:
         raise SpecError(f"x has {n} rows and y has {len(y)}: both must hold the same images in the same order.")
@@ -56,7 +56,8 @@ def cka(x: Tensor | np.ndarray, y: Tensor | np.ndarray, debiased: bool = True) -
     return (kx @ ky / torch.sqrt((kx @ kx) * (ky @ ky))).item()
 
 
-def _features(name: str, value: Tensor | np.ndarray) -> Tensor:
+def features_of(name: str, value: Tensor | np.ndarray) -> Tensor:
+    """(n, p) features in float64; SpecError for another shape, or values that are not finite."""
     tensor = torch.as_tensor(value).detach().cpu().double()
     if tensor.dim() != 2:
         shape = tuple(tensor.shape)

@@ -16,6 +16,7 @@ and `each`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, get_args
 
@@ -25,17 +26,20 @@ import xarray as xr
 from torch import Tensor, nn
 
 from snnlib.layers import Layer, layer_coords
-from snnlib.loaders import Batch, check_loaders, length, paired
+from snnlib.loaders import Batch, check_loaders, group_of, length, paired
 from snnlib.memory import keep_freed_memory
 from snnlib.neurons import LIF
 from snnlib.recording import Recorder
 from snnlib.similarity.cka import MIN_IMAGES
 from snnlib.similarity.gram import step_grams, u_centered_triangles
+from snnlib.similarity.groups import grouped_products
 from snnlib.spec import SpecError
 
 Time = Literal["concat", "each"]
 Rows = dict[Layer, Tensor]  # layer -> (S, n(n-1)/2), one U-centered triangle a step, or one in all
 
+GROUP = "group"  # dimension: 0 are all images, g = 1 ... G all but those of group g
+GROUPS = 8  # usually
 CHUNK = 1 << 16  # columns of the triangles that are in float64 at a time
 
 
@@ -78,17 +82,73 @@ def compare(
         SpecError: a layer that is unknown or never called, an unknown `time`, a batch of fewer than 4 images, no batch
             at all, loaders that differ in length, batch sizes or labels.
     """
+    options = {"layers_a": layers_a, "layers_b": layers_b, "steps_a": steps_a, "steps_b": steps_b}
+    sums = _sums(model_a, model_b, loader, loader_b=loader_b, time=time, progress=progress, **options)
+    return sums.cka(time).isel({GROUP: 0})
+
+
+def compare_groups(
+    model_a: nn.Module, model_b: nn.Module, loader: Iterable[Any], *, groups: int = GROUPS, **options: Any
+) -> xr.DataArray:
+    """As `compare`, and once more without each group of images: for the jackknife of `snnlib.evidence`.
+
+    The images of each batch are divided at random, but always alike, into groups of the same size. Forward passes and
+    Gram matrices are those of `compare`; see `snnlib.similarity.groups` for what is computed of them.
+
+    Args:
+        model_a, model_b, loader, options: as in `compare`.
+        groups: their number, at least 2. A batch needs as many images, and 4 that remain without the largest group:
+            8 images for the usual 8 groups (`least_images`).
+
+    Returns:
+        As `compare` does, with a leading dimension "group" of size groups + 1: 0 are all images, g all but those of
+        the g-th group of every batch. Where all images that remain give the same features there is no CKA: nan.
+
+    Raises:
+        SpecError: as `compare`; groups that are no whole number of at least 2; a batch of too few images for them.
+    """
+    if isinstance(groups, bool) or not isinstance(groups, int) or groups < 2:
+        raise SpecError(f"groups = {groups!r} must be a whole number of at least 2.")
+    return _sums(model_a, model_b, loader, groups=groups, **options).cka(options.get("time", "concat"))
+
+
+def least_images(groups: int) -> int:
+    """Images that a batch needs, so that there are so many groups of them and enough remain without any one."""
+    if groups < 2:
+        return MIN_IMAGES
+    n = groups
+    while n - math.ceil(n / groups) < MIN_IMAGES:
+        n += 1
+    return n
+
+
+def _sums(
+    model_a: nn.Module,
+    model_b: nn.Module,
+    loader: Iterable[Any],
+    *,
+    loader_b: Iterable[Any] | None = None,
+    layers_a: Iterable[str] | None = None,
+    layers_b: Iterable[str] | None = None,
+    time: Time = "concat",
+    steps_a: int | None = None,
+    steps_b: int | None = None,
+    progress: bool = False,
+    groups: int = 0,
+) -> _Sums:
+    """The pass over the images that `compare` and `compare_groups` share."""
     if time not in get_args(Time):
         raise SpecError(f'time = {time!r} is unknown: choose "concat" or "each".')
     keep_freed_memory()
+    least = least_images(groups)
     recorder_a, recorder_b = Recorder(model_a, layers_a, steps_a), Recorder(model_b, layers_b, steps_b)
     loader_b = None if loader_b is loader else loader_b  # an iterator read from both sides would be torn in two
-    check_loaders(loader, loader_b, MIN_IMAGES)
+    check_loaders(loader, loader_b, least)
     one_pass = model_a is model_b and loader_b is None and recorder_a.steps == recorder_b.steps
     recorder_ab = recorder_a.merged(recorder_b) if one_pass else None
 
-    sums = _Sums()
-    for batch_a, batch_b in _with_progress(paired(loader, loader_b, MIN_IMAGES), loader, progress):
+    sums = _Sums(groups)
+    for batch_a, batch_b in _with_progress(paired(loader, loader_b, least), loader, progress):
         if recorder_ab is not None:
             both = _triangles(recorder_ab, batch_a, time)
             rows_a = {layer: rows for layer, rows in both.items() if layer.module in recorder_a.names}
@@ -98,7 +158,7 @@ def compare(
         sums.add(rows_a, rows_b, batch_a.n)
     if not sums.batch_sizes:
         raise SpecError("the loader gave no batch: its data set is empty, or it was used up before.")
-    return sums.cka(time)
+    return sums
 
 
 def _triangles(recorder: Recorder, batch: Batch, time: Time) -> Rows:
@@ -113,9 +173,13 @@ def _triangles(recorder: Recorder, batch: Batch, time: Time) -> Rows:
 
 
 class _Sums:
-    """HSIC_1 of all pairs of rows (a layer, or a layer at one step), summed over batches."""
+    """HSIC_1 of all pairs of rows (a layer, or a layer at one step), summed over batches.
 
-    def __init__(self) -> None:
+    The first dimension of the sums is that of the groups left out: 0 none, then each.
+    """
+
+    def __init__(self, groups: int = 0) -> None:
+        self.groups = groups
         self.batch_sizes: list[int] = []
         self.shape: tuple[dict[Layer, int], dict[Layer, int]] = ({}, {})  # layers of a and b, and their rows
         self.ab = self.aa = self.bb = np.zeros(())
@@ -131,22 +195,29 @@ class _Sums:
                     f"layer {min(changed)!r} is not called alike in batch {len(self.batch_sizes) + 1} and before it:"
                     " leave it out by naming the others in layers_a and layers_b."
                 )
-        ab, aa, bb = _inner_products(
-            [rows_a[layer] for layer in self.shape[0]], [rows_b[layer] for layer in self.shape[1]]
-        )
-        scale = 2 / (n * (n - 3))
-        self.ab, self.aa, self.bb = self.ab + scale * ab, self.aa + scale * aa, self.bb + scale * bb
+        a, b = ([rows[layer] for layer in old] for rows, old in zip((rows_a, rows_b), self.shape, strict=True))
+        remain = np.array([n])
+        if self.groups:
+            of = group_of(n, self.groups)
+            ab, aa, bb = grouped_products(a, b, of)
+            remain = np.array([n, *(n - np.bincount(of))])
+        else:
+            ab, aa, bb = (sums[None] for sums in _inner_products(a, b))
+        scale = 2 / (remain * (remain - 3))
+        self.ab = self.ab + scale[:, None, None] * ab
+        self.aa, self.bb = self.aa + scale[:, None] * aa, self.bb + scale[:, None] * bb
         self.batch_sizes.append(n)
 
     def cka(self, time: Time) -> xr.DataArray:
+        norms = np.sqrt(self.aa)[:, :, None] * np.sqrt(self.bb)[:, None, :]
         with np.errstate(invalid="ignore"):
-            values = self.ab / np.outer(np.sqrt(self.aa), np.sqrt(self.bb))  # 0/0 = nan where a layer is constant
+            values = self.ab / np.where(norms == 0, np.nan, norms)  # (G + 1, rows, rows); nan: a constant layer
         most_a, most_b = (max(sizes.values()) for sizes in self.shape)
         # a network without time of its own is the same at all steps of the other
         steps = (most_a if most_a > 1 else most_b, most_b if most_b > 1 else most_a)
         at_a, at_b = (_row_numbers(sizes, s) for sizes, s in zip(self.shape, steps, strict=True))  # (L, S)
-        values = values[at_a[:, :, None, None], at_b[None, None, :, :]]  # (rows, rows) -> (La, Sa, Lb, Sb)
-        dims = ["layer_a", "step_a", "layer_b", "step_b"]
+        values = values[:, at_a[:, :, None, None], at_b[None, None, :, :]]  # (G, rows, rows) -> (G, La, Sa, Lb, Sb)
+        dims = [GROUP, "layer_a", "step_a", "layer_b", "step_b"]
         coords: dict[str, Any] = {**layer_coords(self.shape[0], "_a"), **layer_coords(self.shape[1], "_b")}
         attrs = {
             "n_images": sum(self.batch_sizes),
@@ -157,7 +228,9 @@ class _Sums:
             "measure": "linear CKA, HSIC1, minibatch",
         }
         if time == "concat":
-            return xr.DataArray(values[:, 0, :, 0], dims=dims[::2], coords=coords, name="cka", attrs=attrs)
+            return xr.DataArray(
+                values[:, :, 0, :, 0], dims=[GROUP, "layer_a", "layer_b"], coords=coords, name="cka", attrs=attrs
+            )
         coords |= {"step_a": np.arange(1, steps[0] + 1), "step_b": np.arange(1, steps[1] + 1)}
         return xr.DataArray(values, dims=dims, coords=coords, name="cka", attrs=attrs)
 

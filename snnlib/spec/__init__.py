@@ -5,6 +5,7 @@ Two specs that are equal have the same canonical form and so the same hash, whic
 model or a result under. The presets `quick`, `laptop` and `paper` are the values a spec takes when a user says none.
 """
 
+from snnlib.spec.attacks import AttackSpec
 from snnlib.spec.base import (
     NonNegativeInt,
     PositiveFloat,
@@ -16,14 +17,16 @@ from snnlib.spec.base import (
 )
 from snnlib.spec.networks import DEPTHS, STAGES, DataSpec, ModelSpec, TrainSpec
 from snnlib.spec.presets import PRESETS, Preset
-from snnlib.spec.results import CompareSpec, RatesSpec
+from snnlib.spec.results import CompareSpec, MeasuresSpec, RatesSpec
 
 __all__ = [
     "DEPTHS",
     "PRESETS",
     "STAGES",
+    "AttackSpec",
     "CompareSpec",
     "DataSpec",
+    "MeasuresSpec",
     "ModelSpec",
     "NonNegativeInt",
     "PositiveFloat",

@@ -24,6 +24,8 @@ class Preset(Spec):
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     widths: tuple[float, ...]
     depths: tuple[int, ...]
+    epsilons: tuple[PositiveFloat, ...]  # of pixels in 0..1
+    attack_steps: PositiveInt = 10
 
 
 PRESETS = {
@@ -37,6 +39,8 @@ PRESETS = {
         batch_size=64,
         widths=(0.25, 0.5, 1.0),
         depths=(20, 38),
+        epsilons=(0.02, 0.05, 0.1, 0.2),
+        attack_steps=7,
     ),
     "laptop": Preset(
         title="CIFAR-10, a dozen epochs, hours on two cores",
@@ -47,6 +51,7 @@ PRESETS = {
         batch_size=128,
         widths=(0.5, 1.0),
         depths=(20,),  # ResNet-38 alone would take as long as all the rest: ask for it with depths=20,38
+        epsilons=(0.004, 0.008, 0.016),  # about 1, 2 and 4 of 255
     ),
     "paper": Preset(
         title="CIFAR-10 and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
@@ -58,6 +63,8 @@ PRESETS = {
         precision="32-true",
         widths=(1.0, 2.0, 4.0, 8.0, 16.0),
         depths=(20, 38, 56, 110, 164),
+        epsilons=(0.002, 0.004, 0.008, 0.016, 0.031),  # about 0.5, 1, 2, 4 and 8 of 255
+        attack_steps=20,
     ),
 }
 USUAL.update(PRESETS["quick"].model_dump())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from snnlib.spec.base import PositiveInt, Spec
 from snnlib.spec.networks import TrainSpec
@@ -15,6 +15,9 @@ class CompareSpec(Spec):
 
     `pairing="shuffled"` shows each network the same images in another order: what is left is the similarity of
     networks that do not look at the same thing, the null of every number.
+
+    The result has a leading dimension "group": all images, then all but one of 8 groups at a time, for an interval over
+    images. That takes batches of at least 8 images; with fewer there are all images only.
     """
 
     a: TrainSpec
@@ -37,8 +40,39 @@ class CompareSpec(Spec):
         return f"cka-{self.a.slug}-x-{self.b.model.slug}-s{self.b.seed}"
 
 
+class MeasuresSpec(Spec):
+    """Corresponding layers of two trained networks of one structure, by all measures; `pairing` as in `CompareSpec`.
+
+    `jackknife=False` leaves no group of images out: quicker, and without an interval over images.
+    """
+
+    a: TrainSpec
+    b: TrainSpec
+    n_images: Annotated[int, Field(ge=4, strict=True)]
+    batch_size: Annotated[int, Field(ge=4, strict=True)] = 256
+    pairing: Literal["same", "shuffled"] = "same"
+    jackknife: StrictBool = True
+
+    @model_validator(mode="after")
+    def _they_correspond(self) -> Self:
+        if self.a.data != self.b.data:
+            raise ValueError(
+                f"a is trained on {self.a.data.dataset}, b on {self.b.data.dataset}; compare networks of one data set"
+            )
+        if self.a.model.arch != self.b.model.arch:
+            raise ValueError(f"a is a {self.a.model.arch}, b a {self.b.model.arch}: their layers do not correspond")
+        return self
+
+    @property
+    def slug(self) -> str:
+        return f"measures-{self.a.slug}-x-{self.b.model.slug}-s{self.b.seed}"
+
+
 class RatesSpec(Spec):
-    """Firing rates of a spiking network by layer and time step, on the first `n_images` test images."""
+    """Firing rates of a spiking network by layer and time step, on the first `n_images` test images.
+
+    The dimension "group" is that of `CompareSpec`.
+    """
 
     network: TrainSpec
     n_images: PositiveInt

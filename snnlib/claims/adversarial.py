@@ -1,0 +1,109 @@
+r"""C7: adversarial input changes the comparison of spiking with ordinary networks.
+
+The drift of a layer is :math:`1 - \mathrm{CKA}` of its features of the clean images with those of the attacked ones
+(`snnlib.attacks.evaluate`). Two networks can be compared fairly in two ways, and each alone can mislead. At equal
+:math:`\varepsilon` both inputs are changed as much, but if one network's gradient is the worse guide (a surrogate, say)
+its attack is the weaker one, and its features drift less for this reason alone. At equal loss of accuracy both attacks
+have done the same harm, whatever :math:`\varepsilon` it took. The claim has to hold both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from snnlib.claims.verdict import Bound, Claim, Verdict, judge
+from snnlib.evidence import GROUP, effect
+
+LOST = 0.5  # share of its clean accuracy that a network has lost, where networks are compared at equal loss
+LEAST = 0.05  # of drift, from which on a difference counts
+
+C7 = Claim(
+    id="C7",
+    statement="Adversarial input changes the comparison: clean and attacked representations drift apart by another "
+    "amount in SNNs than in ANNs.",
+    criterion="Drift is 1 − CKA of features of clean with features of attacked images in one network, averaged over "
+    "the outputs of all blocks, under attack on that network itself. The drift of SNNs and of ANNs differs by at "
+    f"least {LEAST:g} at equal ε (averaged over the ε of the sweep), and by at least {LEAST:g} in the same direction "
+    f"at equal loss of accuracy (each network at the ε at which it has lost {100 * LOST:g} % of its clean accuracy, "
+    "interpolated); both with the whole 95 % interval.",
+    where="section on the kind of input",
+    page="06_adversarial",
+)
+
+
+def adversarial(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> Verdict:
+    """The verdict on C7.
+
+    Args:
+        pairs: an SNN and an ANN each, as `snnlib.attacks.evaluate` gives one target: the network that was attacked.
+
+    Raises:
+        ValueError: no pairs, or networks without block outputs.
+    """
+    all_of = [(all_images(snn), all_images(ann)) for snn, ann in pairs]
+    further = ("ANN", "SNN")  # whose features drift further at equal epsilon: both bounds are in this direction
+    if sum(_difference(snn, ann) for snn, ann in all_of) < 0:
+        further = ("SNN", "ANN")
+    sign = 1 if further[0] == "ANN" else -1
+    minus = " − ".join(further)
+    equal = effect(
+        f"drift of {minus}, at equal ε, in units of CKA", lambda snn, ann: sign * _difference(snn, ann), pairs
+    )
+    lost = effect(
+        f"drift of {minus}, each at {100 * LOST:g} % of its accuracy lost, in units of CKA",
+        lambda snn, ann: sign * _difference_at_loss(snn, ann),
+        pairs,
+    )
+    return judge(C7, [Bound(equal, LEAST), Bound(lost, LEAST)])
+
+
+def drift(found: xr.Dataset) -> xr.DataArray:
+    """1 − CKA of clean with attacked features of one target, over ("epsilon", "layer")."""
+    return (1 - found["cka"]).rename("drift").transpose("epsilon", "layer")
+
+
+def of_blocks(drifts: xr.DataArray) -> xr.DataArray:
+    """Mean over the outputs of residual blocks; nan where one of them has no value.
+
+    Raises:
+        ValueError: there are none.
+    """
+    blocks = drifts.isel(layer=np.flatnonzero(drifts["kind"].values == "sum"))
+    if not blocks.sizes["layer"]:
+        raise ValueError("the network has no block outputs to average its drift over: C7 is about residual networks")
+    return blocks.mean("layer", skipna=False)
+
+
+def at_loss(found: xr.Dataset, lost: float = LOST) -> xr.DataArray:
+    """Drift over ("layer") where a share of the clean accuracy is lost for the first time, linear between epsilons.
+
+    Its coordinate "epsilon" is the size of the change that this takes. All nan if the sweep does not reach so far, or
+    where a network had no accuracy to lose.
+    """
+    drifts, epsilons = drift(found), found["epsilon"].values
+    accuracy = found["accuracy"].values
+    below = np.flatnonzero(accuracy <= (1 - lost) * accuracy[0])
+    if not below.size or below[0] == 0:
+        return drifts.isel(epsilon=-1, drop=True).assign_coords(epsilon=np.nan) * np.nan
+    k = below[0]
+    share = (accuracy[k - 1] - (1 - lost) * accuracy[0]) / (accuracy[k - 1] - accuracy[k])
+    between = (1 - share) * drifts.isel(epsilon=k - 1, drop=True) + share * drifts.isel(epsilon=k, drop=True)
+    return between.assign_coords(epsilon=(1 - share) * epsilons[k - 1] + share * epsilons[k])
+
+
+def _difference(snn: xr.Dataset, ann: xr.Dataset) -> float:
+    """Drift of the ANN minus that of the SNN, averaged over the epsilons other than 0."""
+    by_epsilon = of_blocks(drift(ann)) - of_blocks(drift(snn))
+    return float(by_epsilon.isel(epsilon=slice(1, None)).mean(skipna=False))
+
+
+def _difference_at_loss(snn: xr.Dataset, ann: xr.Dataset) -> float:
+    return float(of_blocks(at_loss(ann)) - of_blocks(at_loss(snn)))
+
+
+def all_images(found: xr.Dataset) -> xr.Dataset:
+    """What was found on all images: without the dimension "group", where there is one."""
+    return found.isel({GROUP: 0}, drop=True) if GROUP in found.dims else found

@@ -1,0 +1,141 @@
+r"""The section on width and depth: the grid of the heatmap (C1), and similarity at corresponding depth (C2).
+
+Both look at residual blocks. A *place* is a layer's role in its block (first activation, second convolution, the
+block's output, ...). With :math:`M` the CKA of all SNN layers with all ANN layers, the contrast of the grid is
+
+.. math::
+    \langle M_{(p, r), (q, r)} \rangle_{p \ne q} - \langle M_{(p, r), (q, s)} \rangle_{p \ne q, r \ne s}
+
+over blocks :math:`p, q` and places :math:`r, s`. Whole rows and columns that are brighter than others (stripes) cancel,
+and if the places of a block were shuffled it would be 0 on average. Pairs of layers at one place are as far apart as
+pairs at different places are on average, so a similarity that only falls with distance gives none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from snnlib.claims.verdict import Bound, Claim, Verdict, judge
+from snnlib.evidence import Effect, effect
+
+PAGE = "02_spatial_cka"
+
+C1 = Claim(
+    id="C1",
+    statement="The heatmap of all SNN layers against all ANN layers shows a checkerboard-like grid.",
+    criterion=(
+        "In different residual blocks, layers at the same place of the block are on average at least 0.05 more similar "
+        "(CKA) than layers at different places."
+    ),
+    where="Fig. 2",
+    page=PAGE,
+)
+C2 = Claim(
+    id="C2",
+    statement="SNNs and ANNs reach similar representations at corresponding depth.",
+    criterion=(
+        "The mean CKA of corresponding block outputs is nearer to the ceiling (two networks of one kind) than to "
+        "either null (untrained networks, shuffled images), and at most 0.05 of CKA is lost by taking "
+        "the ANN's block at the same place instead of the one that is most similar."
+    ),
+    where="spatial section, Fig. 2",
+    page=PAGE,
+)
+LEAST_CONTRAST, MOST_LOST = 0.05, 0.05  # CKA
+
+Ceilings = Sequence[tuple[xr.DataArray, xr.DataArray]]  # SNN x SNN and ANN x ANN, for each pair of networks
+
+
+def checkerboard(cross: Sequence[xr.DataArray]) -> Verdict:
+    """Judge C1. `cross`: SNN x ANN, (group, layer_a, layer_b), one a pair of networks."""
+    return judge(C1, [Bound(contrast_effect(cross), LEAST_CONTRAST)])
+
+
+def corresponding_depth(
+    cross: Sequence[xr.DataArray],
+    untrained: Sequence[xr.DataArray],
+    shuffled: Sequence[xr.DataArray],
+    ceilings: Ceilings,
+) -> Verdict:
+    """Judge C2. Arrays as in `checkerboard`, one a pair of networks; without ceilings (one seed) it is undecided."""
+    bounds = []
+    for name, nulls in (("untrained", untrained), ("shuffled", shuffled)):
+        what = f"CKA of block outputs above the middle between {name} and ceiling"
+        if ceilings:
+            together = [(a, null, *both) for a, null, both in zip(cross, nulls, ceilings, strict=True)]
+            bounds.append(Bound(effect(what, _above_the_middle, together), 0.0))
+        else:
+            bounds.append(Bound(Effect(what, np.nan, np.nan, np.nan, 0, len(cross)), 0.0))
+    lost = effect("CKA lost by taking the block at the same place, not the most similar", lost_at_the_same_place, cross)
+    return judge(C2, [*bounds, Bound(lost, MOST_LOST, at_most=True)])
+
+
+def contrast_effect(comparisons: Sequence[xr.DataArray]) -> Effect:
+    """The contrast of the grid, as an effect; also of untrained networks, where only the architecture makes it."""
+    return effect("contrast of the grid (CKA)", grid_contrast, comparisons)
+
+
+def grid_contrast(cka: xr.DataArray) -> float:
+    """The module's contrast, of (layer_a, layer_b); nan for networks without two blocks of two places.
+
+    Layers without a value are left out, and places that not all blocks have (those of a downsampling shortcut).
+    """
+    rows, columns = _places(cka, "a"), _places(cka, "b")
+    if rows.shape[1] != columns.shape[1] or min(*rows.shape, len(columns)) < 2:
+        return float("nan")
+    values = cka.values[rows[:, :, None, None], columns[None, None]]  # (p, r, q, s)
+    p, r, q, s = np.indices(values.shape)
+    if len(rows) == len(columns):
+        values = np.where(p == q, np.nan, values)
+    # a mean for each pair of places first: one that dead layers thin out must not shift the balance of the others
+    by_place = _mean(values, axis=(0, 2))  # (r, s)
+    r, s = np.indices(by_place.shape)
+    return float(_mean(by_place[r == s]) - _mean(by_place[r != s]))
+
+
+def mean_of_blocks(cka: xr.DataArray) -> float:
+    """Mean CKA of corresponding block outputs, of (layer_a, layer_b)."""
+    return float(_mean(np.diag(_block_outputs(cka))))
+
+
+def lost_at_the_same_place(cka: xr.DataArray) -> float:
+    """By how much an SNN block's most similar ANN block is more similar than the one at the same place, on average."""
+    blocks = _block_outputs(cka)
+    known = np.isfinite(np.diag(blocks))
+    return float(_mean(np.nanmax(blocks[known], axis=1) - np.diag(blocks)[known])) if known.any() else float("nan")
+
+
+def _above_the_middle(cross: xr.DataArray, null: xr.DataArray, *ceilings: xr.DataArray) -> float:
+    ceiling = np.mean([mean_of_blocks(array) for array in ceilings])
+    return mean_of_blocks(cross) - (ceiling + mean_of_blocks(null)) / 2
+
+
+def _block_outputs(cka: xr.DataArray) -> np.ndarray:
+    """(blocks, blocks) of the blocks that both networks have."""
+    names = [
+        name for name, kind in zip(cka["layer_a"].values, cka["kind_a"].values, strict=True)
+        if kind == "sum" and name in cka["layer_b"].values
+    ]  # fmt: skip
+    return cka.sel(layer_a=names, layer_b=names).values
+
+
+def _places(cka: xr.DataArray, side: str) -> np.ndarray:
+    """(blocks, places) numbers of the layers along one side, the places that all blocks have in one order."""
+    blocks: dict[tuple[int, int], dict[str, int]] = {}
+    stages, numbers = cka[f"stage_{side}"].values.tolist(), cka[f"block_{side}"].values.tolist()
+    for i, name in enumerate(cka[f"layer_{side}"].values.tolist()):
+        if stages[i] >= 0:
+            _, _, place = name.partition(f"{stages[i]}.{numbers[i]}")  # "stage1.0.conv1" -> ".conv1"
+            blocks.setdefault((stages[i], numbers[i]), {})[place] = i
+    common = sorted(set.intersection(*map(set, blocks.values()))) if blocks else []
+    return np.array([[block[place] for place in common] for block in blocks.values()], dtype=int, ndmin=2)
+
+
+def _mean(values: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndarray:
+    """Mean of the finite values, nan if there are none."""
+    finite = np.isfinite(values)
+    counts = finite.sum(axis=axis)
+    return np.where(finite, values, 0).sum(axis=axis) / np.where(counts == 0, np.nan, counts)

@@ -1,0 +1,66 @@
+"""Adversarial images: what attacks on spiking and ordinary networks do to both, in accuracy and layer by layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from snnlib import tables
+from snnlib.run import Run
+from snnlib.spec import AttackSpec
+
+# the released code's attack: PGD on normalised images, nothing kept to the range of pixels
+RELEASED = {"method": "pgd", "epsilons": (0.01,), "steps": 20, "step": 0.1, "space": "normalised"}
+KINDS = ("SNN", "ANN")
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """Results by (attacked on, shown to), each "SNN", "ANN" or "noise" on the left: one Dataset a pair of networks."""
+
+    found: dict[tuple[str, str], tuple[xr.Dataset, ...]]
+    unit: str  # of epsilon
+
+    @property
+    def epsilons(self) -> list[float]:
+        return self.found["SNN", "SNN"][0]["epsilon"].values.tolist()
+
+    @property
+    def white_box(self) -> list[tuple[xr.Dataset, xr.Dataset]]:
+        """An SNN and an ANN, each under attack on itself, for each pair: what the claim is judged by."""
+        return list(zip(self.found["SNN", "SNN"], self.found["ANN", "ANN"], strict=True))
+
+
+def adversarial(run: Run) -> Adversarial:
+    """Train the networks, attack the test images on each, and show them to it and to its partner."""
+    pairs = tables.seed_pairs(run.seeds)
+    networks = {(kind, seed): run.network(spiking=kind == "SNN", seed=seed) for kind in KINDS for seed in run.seeds}
+    run.train_all(networks.values())
+    attack, n_images = setting(run), run.value("n_images")
+    noise = {name: attack[name] for name in ("epsilons", "space") if name in attack} | {"method": "noise", "start": 0}
+    asked: dict[tuple[str, int], AttackSpec] = {}
+    for k, (i, j) in enumerate(pairs):
+        pair = networks["SNN", i], networks["ANN", j]
+        for source, targets in zip(KINDS, (pair, pair[::-1]), strict=True):  # the first target is the source
+            asked[source, k] = AttackSpec(source=targets[0], targets=targets, n_images=n_images, **attack)
+        asked["noise", k] = AttackSpec(targets=pair, n_images=n_images, **noise)
+    results = dict(zip(asked, run.store.get_all(list(asked.values())), strict=True))
+    found: dict[tuple[str, str], tuple[xr.Dataset, ...]] = {}
+    for source in (*KINDS, "noise"):
+        for t, target in enumerate(KINDS[::-1] if source == "ANN" else KINDS):
+            found[source, target] = tuple(results[source, k].isel(target=t) for k in range(len(pairs)))
+    unit = "standard deviations of a channel" if run.given.released else "share of the range of pixels"
+    return Adversarial(found, unit)
+
+
+def setting(run: Run) -> dict[str, Any]:
+    """The fields of `AttackSpec` that this run's parameters settle."""
+    given = run.given
+    if given.released:
+        return dict(RELEASED)
+    chosen: dict[str, Any] = {"method": given.method, "epsilons": run.value("epsilons")}
+    if given.method == "pgd":
+        chosen |= {"steps": run.value("attack_steps"), "start": 0 if given.random_start else None}
+    return chosen

@@ -1,0 +1,141 @@
+"""Space: SNN against ANN, layer by layer, with nulls and ceilings; and how it moves with width and depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import xarray as xr
+
+from snnlib import tables
+from snnlib.claims.spatial import mean_of_blocks
+from snnlib.evidence import effect, share
+from snnlib.run import Run
+from snnlib.similarity import MEASURES
+from snnlib.spec import TrainSpec
+
+Pair = tuple[int, int]  # seeds of the SNN and the ANN
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A width or a depth of both networks: the comparisons of its pairs, and all test accuracies."""
+
+    value: float
+    cross: list[xr.DataArray]
+    accuracies: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Spatial:
+    """All results of the section. Lists have one entry a pair of networks; arrays are (group, layer_a, layer_b)."""
+
+    pairs: list[Pair]
+    cross: list[xr.DataArray]  # SNN x ANN
+    untrained: list[xr.DataArray]
+    shuffled: list[xr.DataArray]
+    ceilings: list[tuple[xr.DataArray, xr.DataArray]]  # SNN x SNN and ANN x ANN; none with a single seed
+    within: dict[str, xr.DataArray]  # each kind's first network with itself, without groups
+    measures: dict[str, list[xr.Dataset]]  # series -> corresponding layers by all measures
+    widths: list[Setting]
+    depths: list[Setting]
+    n_test: int
+
+
+def spatial(run: Run) -> Spatial:
+    """Train what is missing, side by side, and compare it."""
+    pairs = tables.seed_pairs(run.seeds)
+    sweeps = {name: run.value(f"{name}s") for name in ("width", "depth")}
+    wanted = [spec for pair in pairs for spec in _both(run, pair)]
+    wanted += [spec for name, values in sweeps.items() for v in values for spec in _both(run, pairs[0], **{name: v})]
+    run.train_all(wanted)
+
+    both = [_both(run, pair) for pair in pairs]
+    initial = [_both(run, pair, epochs=0) for pair in pairs]
+    kinds = [_one_kind(run, pair) for pair in pairs] if len(run.seeds) > 1 else []
+    return Spatial(
+        pairs=pairs,
+        cross=[run.compare(*specs, groups=True) for specs in both],
+        untrained=[run.compare(*specs, groups=True) for specs in initial],
+        shuffled=[run.compare(*specs, groups=True, pairing="shuffled") for specs in both],
+        ceilings=[tuple(run.compare(*specs, groups=True) for specs in kind) for kind in kinds],
+        within={name: run.compare(spec, spec) for name, spec in zip(("SNN", "ANN"), both[0], strict=True)},
+        measures=_measures(run, both, initial[0], kinds[:1]),
+        **{f"{name}s": [_setting(run, pairs, name, v) for v in values] for name, values in sweeps.items()},
+        n_test=run.n_test,
+    )
+
+
+def depth_curves(results: Spatial) -> pd.DataFrame:
+    """Corresponding layers by all measures, as `charts.depth_curve` takes them: with a column measure, CKA first.
+
+    Intervals are over images and seeds; second measures of nulls and ceilings are of one pair and have none.
+    """
+    cka = {"SNN × ANN": results.cross, "untrained": results.untrained, "shuffled": results.shuffled}
+    names = ("ceiling, SNN × SNN", "ceiling, ANN × ANN")
+    # two ceilings that share a network are no two pairs: the first alone
+    cka |= {name: [results.ceilings[0][i]] for i, name in enumerate(names) if results.ceilings}
+    curves = [
+        tables.over_seeds([tables.corresponding(array, name) for array in arrays]).assign(measure=MEASURES["cka"].title)
+        for name, arrays in cka.items()
+    ]
+    for measure, about in MEASURES.items():
+        for name, found in results.measures.items():
+            if measure != "cka":
+                parts = [tables.by_measure(one["similarity"].sel(measure=measure), name) for one in found]
+                curves.append(tables.over_seeds(parts).assign(measure=about.title))
+    return pd.concat(curves, ignore_index=True)
+
+
+def means_of_blocks(curves: pd.DataFrame) -> pd.DataFrame:
+    """Mean over block outputs by measure (rows) and series (columns), of what `depth_curves` gives."""
+    means = tables.block_outputs(curves).groupby(["measure", "series"], sort=False)["value"].mean().unstack()
+    return means.reindex(index=curves["measure"].unique(), columns=curves["series"].unique())
+
+
+def swept(settings: list[Setting], n_test: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mean CKA of block outputs, and test accuracy in %, by setting, as `charts.sweep` takes them."""
+    cka, accuracy = [], []
+    for one in settings:
+        found = effect("CKA of block outputs", mean_of_blocks, one.cross)
+        cka.append({"setting": one.value, "network": "SNN × ANN", **_numbers(found)})
+        for network, rows in one.accuracies.groupby("network", sort=False):
+            found = share(f"accuracy of the {network}", rows["accuracy"].tolist(), n_test)
+            accuracy.append({"setting": one.value, "network": network, **_numbers(found, 100)})
+    return tuple(pd.DataFrame(rows).sort_values("setting", kind="stable") for rows in (cka, accuracy))
+
+
+def _both(run: Run, pair: Pair, **setting: float) -> tuple[TrainSpec, TrainSpec]:
+    """An SNN and an ANN that differ from the run's in one setting, if any."""
+    snn, ann = (run.network(spiking=kind, seed=seed, **setting) for kind, seed in zip((True, False), pair, strict=True))
+    return snn, ann
+
+
+def _one_kind(run: Run, pair: Pair) -> list[tuple[TrainSpec, TrainSpec]]:
+    """Two SNNs and two ANNs; in the order of their seeds, since both orders are one comparison."""
+    low, high = sorted(pair)
+    return [tuple(run.network(spiking=kind, seed=seed) for seed in (low, high)) for kind in (True, False)]
+
+
+def _measures(run: Run, both: list, initial: tuple, kinds: list) -> dict[str, list[xr.Dataset]]:
+    found = {
+        "SNN × ANN": [run.measures(*specs) for specs in both],
+        "untrained": [run.measures(*initial, jackknife=False)],
+        "shuffled": [run.measures(*both[0], pairing="shuffled", jackknife=False)],
+    }
+    for snn, ann in kinds:
+        found["ceiling, SNN × SNN"] = [run.measures(*snn, jackknife=False)]
+        found["ceiling, ANN × ANN"] = [run.measures(*ann, jackknife=False)]
+    return found
+
+
+def _setting(run: Run, pairs: list[Pair], name: str, value: float) -> Setting:
+    """All pairs for the run's own setting, the first pair for others."""
+    chosen = pairs if value == run.value(name) else pairs[:1]
+    both = [_both(run, pair, **{name: value}) for pair in chosen]
+    networks = [run.train(spec) for specs in both for spec in specs]
+    return Setting(value, [run.compare(*specs, groups=True) for specs in both], tables.accuracies(networks))
+
+
+def _numbers(found, factor: float = 1) -> dict[str, float]:
+    return {"value": factor * found.value, "low": factor * found.low, "high": factor * found.high}

@@ -1,0 +1,132 @@
+"""Intervals against textbook formulas, and against how often they cover a truth that is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from snnlib.evidence import Effect, effect, interval, share
+
+MEAN = lambda array: float(array)  # noqa: E731
+
+
+def jackknifed(x: np.ndarray, groups: int = 8) -> xr.DataArray:
+    """Means of x (n,), of all, then without each of the groups."""
+    of = np.arange(len(x)) % groups
+    means = [x.mean(), *(x[of != g].mean() for g in range(groups))]
+    return xr.DataArray(means, dims="group", attrs={"n_images": len(x)})
+
+
+def test_the_jackknife_error_of_a_mean_is_the_textbook_formula() -> None:
+    x = np.random.default_rng(0).normal(size=40)
+    found = effect("mean", MEAN, [jackknifed(x, groups=40)])
+    expected = stats.ttest_1samp(x, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (found.value, found.n_images, found.seeds) == (pytest.approx(x.mean()), 40, 1)
+    by_groups = effect("mean", MEAN, [jackknifed(x, groups=8)])
+    of_means = stats.ttest_1samp(x.reshape(5, 8).mean(0), 0).confidence_interval(0.95)  # of 8 means of 5 each
+    assert (by_groups.low, by_groups.high) == pytest.approx((of_means.low, of_means.high))
+
+
+def test_with_no_error_over_images_it_is_students_interval_over_seeds() -> None:
+    values = np.random.default_rng(1).normal(size=5)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert interval(values) == pytest.approx((expected.low, expected.high))
+    assert interval(values, [[v] * 8 for v in values]) == pytest.approx((expected.low, expected.high))
+
+
+def test_satterthwaite_lies_between_its_limits() -> None:
+    rng = np.random.default_rng(2)
+    values, left = rng.normal(size=3), rng.normal(size=(3, 8)) * 0.1
+    low, high = interval(values, values[:, None] + left)
+    images = 7 / 8 * ((left.mean(0) - left.mean()) ** 2).sum()
+    se = np.sqrt(values.var(ddof=1) / 3 + images)
+    ratio = (high - low) / 2 / se
+    assert stats.t.ppf(0.975, 2 + 7) < ratio <= stats.t.ppf(0.975, 2)
+    equal = np.sqrt(6)  # two values that differ so, and images with the same variance: nu = 4 / (1 + 1/7)
+    half = np.diff(interval([-1, 1], [[s * equal / 7 for s in (1, -1) * 4]] * 2))[0] / 2
+    v = 7 / 8 * 8 * (equal / 7) ** 2
+    assert half == pytest.approx(stats.t.ppf(0.975, (1 + v) ** 2 / (1 + v**2 / 7)) * np.sqrt(1 + v))
+
+
+def test_pairs_share_their_images_and_so_that_error_does_not_shrink() -> None:
+    x = np.random.default_rng(3).normal(size=64)
+    one, four = effect("", MEAN, [jackknifed(x)]), effect("", MEAN, [jackknifed(x)] * 4)
+    assert (four.low, four.high) == pytest.approx((one.low, one.high))
+
+
+@pytest.mark.parametrize(("pairs", "least"), [(1, 0.93), (2, 0.87), (3, 0.91), (5, 0.93)])
+@pytest.mark.parametrize("spread", [0.0, 0.15, 0.5, 3.0])
+def test_the_interval_covers_a_known_truth(pairs: int, least: float, spread: float) -> None:
+    """An image error common to all pairs, one of each pair's own, and a seed error; the limits are the docstring's."""
+    rng, hits, runs = np.random.default_rng(4), 0, 600
+    for _ in range(runs):
+        common, own = rng.normal(size=64), 0.5 * rng.normal(size=(pairs, 64))
+        seeds = rng.normal(size=pairs) * (spread if pairs > 1 else 0)  # a single pair tells nothing of seeds
+        x = common + own + seeds[:, None]
+        left = [[np.delete(row.reshape(8, 8), g, 1).mean() for g in range(8)] for row in x]
+        low, high = interval(x.mean(1), left)
+        hits += low <= 0 <= high
+    assert least <= hits / runs <= (0.975 if pairs == 1 else 0.99)
+
+
+def test_what_is_not_known_has_no_interval() -> None:
+    assert np.isnan(interval([0.5])).all()
+    assert np.isnan(interval([0.5, np.nan], [[0.5] * 8] * 2)).all()
+    assert np.isnan(interval([0.5], [[0.5, np.nan, 0.4]])).all()
+    assert interval([0.5, 0.5]) == (0.5, 0.5)
+    bare = effect("x", MEAN, [xr.DataArray(0.5), xr.DataArray(0.7)])
+    assert (bare.low, bare.high) == pytest.approx(interval([0.5, 0.7]))
+    with pytest.raises(ValueError, match="no results"):
+        effect("x", MEAN, [])
+
+
+def test_other_groups_for_some_are_refused() -> None:
+    x = np.random.default_rng(5).normal(size=40)
+    with pytest.raises(ValueError, match=r"groups left out: \[4, 8\]"):
+        effect("x", MEAN, [jackknifed(x, 8), jackknifed(x, 4)])
+    with pytest.raises(ValueError, match=r"groups left out: \[5, 9\]"):
+        effect("x", lambda a, b: float(a - b), [(jackknifed(x, 8), jackknifed(x, 4))])
+
+
+def test_several_arrays_of_a_pair_are_left_out_together() -> None:
+    x = np.random.default_rng(6).normal(size=40)
+    found = effect("difference", lambda a, b: float(a - b), [(jackknifed(x), jackknifed(x + 1))])
+    assert (found.value, found.low, found.high) == pytest.approx((-1, -1, -1))
+
+
+def test_an_effect_in_words_has_true_minus_signs_in_its_numbers_only() -> None:
+    text = str(Effect("block-wise", -0.5, -0.75, -0.25, 8, 2))
+    assert text == "block-wise: −0.500 (−0.750 to −0.250)"
+    assert Effect("x", 0.5, float("nan"), float("nan"), 8, 1).numbers(1) == "0.5 (no interval)"
+
+
+@pytest.mark.parametrize(("hits", "n"), [(180, 200), (0, 90), (90, 90), (1, 1000)])
+def test_a_share_of_one_network_has_wilsons_interval(hits: int, n: int) -> None:
+    found = share("accuracy", [hits / n], n)
+    expected = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.003)  # t for the normal
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+@pytest.mark.parametrize("networks", [1, 2, 4])
+def test_the_interval_of_a_share_covers_a_known_truth(networks: int) -> None:
+    rng, hits, runs = np.random.default_rng(7), 0, 600
+    for _ in range(runs):
+        each = np.clip(rng.normal(0.93, 0.02 if networks > 1 else 0, networks), 0, 1)
+        hits += (found := share("", rng.binomial(300, each) / 300, 300)).low <= 0.93 <= found.high
+    assert 0.93 <= hits / runs <= (0.975 if networks == 1 else 1.0)
+
+
+def test_a_share_that_varies_over_seeds_is_less_certain() -> None:
+    same, varies = share("", [0.9, 0.9, 0.9], 500), share("", [0.85, 0.9, 0.95], 500)
+    assert varies.high - varies.low > 2 * (same.high - same.low)
+    assert (same.low, same.high) == pytest.approx(stats.binomtest(450, 500).proportion_ci(method="wilson"), abs=1e-3)
+
+
+@pytest.mark.parametrize(("shares", "n"), [([], 10), ([1.2], 10), ([0.5], 0), ([float("nan")], 10)])
+def test_shares_that_are_none(shares: list[float], n: int) -> None:
+    with pytest.raises(ValueError, match=f"n = {n} images"):
+        share("accuracy", shares, n)
