@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from snnlib.spec.base import USUAL, PositiveFloat, PositiveInt, Spec
+from snnlib.spec.base import USUAL, PositiveFloat, PositiveInt, Spec, UnitFloat
 
 
 class Preset(Spec):
@@ -24,6 +24,10 @@ class Preset(Spec):
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     widths: tuple[float, ...]
     depths: tuple[int, ...]
+    shortcuts: tuple[tuple[int, ...], ...]  # stages that keep theirs, a network each, beside everywhere and nowhere
+    timesteps: tuple[int, ...]
+    tau: UnitFloat = 0.5
+    alpha: PositiveFloat = 1.0
 
 
 PRESETS = {
@@ -37,6 +41,8 @@ PRESETS = {
         batch_size=64,
         widths=(0.25, 0.5, 1.0),
         depths=(20, 38),
+        shortcuts=((1,),),
+        timesteps=(1, 2, 4, 8),
     ),
     "laptop": Preset(
         title="CIFAR-10, a dozen epochs, hours on two cores",
@@ -47,6 +53,8 @@ PRESETS = {
         batch_size=128,
         widths=(0.5, 1.0),
         depths=(20,),  # ResNet-38 alone would take as long as all the rest: ask for it with depths=20,38
+        shortcuts=((1,), (1, 2)),
+        timesteps=(1, 2, 4),  # T = 8 alone would take as long as all of them: ask for it with timesteps=1,2,4,8
     ),
     "paper": Preset(
         title="CIFAR-10 and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
@@ -58,6 +66,8 @@ PRESETS = {
         precision="32-true",
         widths=(1.0, 2.0, 4.0, 8.0, 16.0),
         depths=(20, 38, 56, 110, 164),
+        shortcuts=((1,), (2,), (3,), (1, 2)),
+        timesteps=(1, 2, 4, 8, 16),
     ),
 }
 USUAL.update(PRESETS["quick"].model_dump())
