@@ -154,7 +154,7 @@ def by_block(cka: xr.DataArray) -> xr.DataArray:
 
 def along_blocks(cka: xr.DataArray, series: str) -> pd.DataFrame:
     """The same as rows for `charts.depth_curve`: columns layer, position, kind, stage, block, value, series."""
-    table = by_block(cka)
+    table = by_block(all_images(cka))
     rows = []
     for b, (block, stage) in enumerate(zip(table["block"].values, table["stage"].values, strict=True)):
         for p, place in enumerate(PLACES):
@@ -173,6 +173,12 @@ def along_blocks(cka: xr.DataArray, series: str) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def block_means(cka: xr.DataArray, series: str) -> pd.DataFrame:
+    """Means over blocks, for `charts.block_profile`: columns place, value, series."""
+    means = by_block(all_images(cka)).mean("block", skipna=False)
+    return pd.DataFrame({"place": means["place"].values, "value": means.values, "series": series})
 
 
 def by_step(cka: xr.DataArray) -> xr.DataArray:
@@ -195,3 +201,8 @@ def _without_layers(found: xr.DataArray) -> xr.DataArray:
     """Without the coordinates of the two sides, which are the same layers now; the steps stay."""
     sides = [name for name in found.coords if str(name).endswith(("_a", "_b")) and not str(name).startswith("step")]
     return found.drop_vars(sides)
+
+
+def all_images(result: xr.DataArray) -> xr.DataArray:
+    """A result on all images, of one that also has them without a group at a time (dimension "group")."""
+    return result.isel(group=0, drop=True) if "group" in result.dims else result
