@@ -22,7 +22,8 @@ def block_profile(
     """Draw a value at every place of a block, from its input to its output, one line per series.
 
     `profile` has the columns place, value and series, the places in their order; low and high, where given, become a
-    band. The ends of the block are large points, its inside is shaded. `domain` is the least range of the vertical axis.
+    band. The ends of the block are large points, its inside is shaded. `domain` is the least range of the vertical
+    axis.
 
     Raises ValueError for a missing column, an empty table, or a place that a series has twice.
     """

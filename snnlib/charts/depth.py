@@ -133,7 +133,7 @@ def firing_rates(rates: xr.DataArray, *, title: str | None = None, height: int =
 
 
 def _every_second_block(layers: pd.DataFrame) -> alt.Chart:
-    """Shade the layers of the first, third, ... block, from half a place before the first to half one behind the last."""
+    """Shade the layers of the first, third, ... block, half a place wider on either side."""
     blocks = [block for block in parts.unique(layers["block"]) if block]
     ends = [layers.loc[layers["block"] == block, "position"].agg(["min", "max"]) for block in blocks[::2]]
     rows = [{"from": parts.plain(end["min"] - 0.5), "to": parts.plain(end["max"] + 0.5)} for end in ends]

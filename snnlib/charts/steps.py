@@ -33,7 +33,8 @@ def step_heatmap(
 
     `within` has for every T an array over (layer, step_a, step_b), the same layers for all; kind and stage along layer
     where known. In `table` of each layer the upper triangle, row by row. `T` and `layer` are what is shown at first:
-    the largest T and the last layer if they are not named. `size` is the side in pixels, less on a phone.
+    the largest T and the last layer if they are not named. `size` is the side in pixels, less on a phone. The colours
+    run from the largest tenth below all values to 1, for all T and layers.
 
     Raises ValueError for other dims, arrays of different layers or not symmetric in time, an unknown T or layer.
     """
@@ -47,6 +48,8 @@ def step_heatmap(
     layers = _layers(tables)
     at = _choose(tables, T, layers, layer)
     most = max(tables)
+    lowest = min((float(np.nanmin(b)) for b in blocks if np.isfinite(b).any()), default=0.0)
+    domain = (min(0.9, np.floor(lowest * 10) / 10), 1.0)
     i, j = "min(datum.i, datum.j)", "max(datum.i, datum.j)"
     triangle = f"({i} * steps - {i} * ({i} - 1) / 2 + {j} - {i})"
     index = f"offsets[T_at - 1] + (layer_at - 1) * steps * (steps + 1) / 2 + {triangle}"
@@ -62,7 +65,7 @@ def step_heatmap(
         .encode(
             x=alt.X("t2:O", title="time step t′", axis=alt.Axis(labelAngle=0, ticks=False, domain=False)),
             y=alt.Y("t:O", title="time step t", sort="descending", axis=alt.Axis(ticks=False, domain=False)),
-            color=colour_of_value((0.0, 1.0), value_title),
+            color=colour_of_value(domain, value_title),
             tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips],
         )
     )
@@ -112,7 +115,9 @@ def step_curve(
     if not 1 <= step <= most:
         raise ValueError(f"step_curve: step = {step} lies outside 1 to {most}")
     seen = np.concatenate([block.ravel() for block in blocks])
-    low, high = (parts.plain(f([*domain, *seen[np.isfinite(seen)]])) for f in (min, max))
+    seen = seen[np.isfinite(seen)]
+    room = 0.04 * (max(seen) - min(seen)) if len(seen) else 0.0
+    low, high = parts.plain(min([domain[0], *seen])), parts.plain(max([domain[1], *(seen + room * (seen > domain[1]))]))
     axis = parts.stage_axis([stage for _, _, stage in layers], "layers (call order)", first=0.5)
     x = alt.X("position:Q", scale=alt.Scale(domain=[0.5, count + 0.5], nice=False), axis=axis)
     y = alt.Y("v:Q", title=value_title, scale=alt.Scale(domain=[low, high], nice=False, zero=False))
@@ -219,9 +224,7 @@ def _choose(
 
 def _table(blocks: list[np.ndarray], tables: dict[int, xr.DataArray]) -> list[alt.Parameter]:
     """The values of all T as whole numbers, and where those of each T begin."""
-    packed = [
-        None if (v := parts.plain(x, 0)) is None else int(v) for b in blocks for x in np.round(b * SCALE).ravel()
-    ]
+    packed = [None if (v := parts.plain(x, 0)) is None else int(v) for b in blocks for x in np.round(b * SCALE).ravel()]
     offsets = np.cumsum([0, *(block.size for block in blocks[:-1])]).tolist()
     return [
         alt.param(name="table", value=packed),

@@ -1,4 +1,4 @@
-"""The section on residual connections: SNN against ANN along depth, with shortcuts everywhere, nowhere, in some stages."""
+"""The section on residual connections: SNN against ANN along depth, with shortcuts everywhere, nowhere, or in part."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ def residual(run: Run) -> Residual:
 
 
 def in_stages(kept: Sequence[int]) -> str:
-    """ "in stage 1", "in stages 1 and 2"."""
-    return f"in stage{'s' * (len(kept) > 1)} {' and '.join(map(str, kept))}"
+    """ "in stage 1", "in stages 1 + 2"."""
+    return f"in stage{'s' * (len(kept) > 1)} {' + '.join(map(str, kept))}"

@@ -34,7 +34,7 @@ def temporal(run: Run) -> Temporal:
     """Train the networks of this section, all together, and compare them."""
     own, pairs = run.value("T"), tables.seed_pairs(run.seeds)
     neuron = {"tau": run.value("tau"), "alpha": run.value("alpha")}
-    cases = {T: pairs if T == own else pairs[:1] for T in sorted({own, *run.value("timesteps")})}
+    cases = {T: pairs if own == T else pairs[:1] for T in sorted({own, *run.value("timesteps")})}
     snn = {(T, i): run.network(spiking=True, seed=i, T=T, **neuron) for T in cases for i, _ in cases[T]}
     ann = {j: run.network(spiking=False, seed=j) for _, j in pairs}
     networks = run.train_all([*snn.values(), *ann.values()])
