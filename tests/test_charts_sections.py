@@ -159,7 +159,7 @@ def show(page: Page, chart: Any) -> None:
 @pytest.mark.browser
 def test_sliders_are_labelled_and_moved_by_keys(page: Page) -> None:
     show(page, charts.step_curve(SINGLE, T=2, step=1))
-    T, step = page.get_by_label("T, one of 1, 2, 4"), page.get_by_label("time step, 1 to 4")
+    T, step = page.get_by_label("T, by place in 1, 2, 4"), page.get_by_label("time step, 1 to 4")
     for slider in (T, step):
         assert slider.get_attribute("type") == "range"
         box = slider.bounding_box()
@@ -184,7 +184,7 @@ def test_sliders_are_labelled_and_moved_by_keys(page: Page) -> None:
 def test_the_heatmap_follows_its_sliders(page: Page) -> None:
     show(page, charts.step_heatmap(PAIRS, T=1, layer="stem.conv"))
     assert page.locator("svg g.mark-rect path").count() >= 1
-    page.get_by_label("T, one of").focus()
+    page.get_by_label("T, by place in").focus()
     page.keyboard.press("End")
     page.wait_for_selector("text=T = 4, all pairs")
     page.get_by_label("layer, 1 to 74").focus()
@@ -207,6 +207,16 @@ def test_the_profile_draws_what_was_given() -> None:
         for series in ("with", "without"):
             row = profile().query("series == @series and place == @text['place']").iloc[0]
             assert text[series] == f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
+
+
+@pytest.mark.browser
+def test_every_place_is_named_on_a_phone(page: Page) -> None:
+    show(page, charts.block_profile(profile()))
+    labels = page.locator("svg g.role-axis-label text").all_text_contents()
+    assert [label for label in labels if label in set(profile()["place"])] == profile()["place"].unique().tolist()
+    drawing = page.locator("svg.marks").bounding_box()
+    assert drawing
+    assert drawing["x"] + drawing["width"] <= 360
 
 
 def test_a_place_given_twice_is_named() -> None:

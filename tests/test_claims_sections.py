@@ -11,9 +11,9 @@ import xarray as xr
 from chart_tables import layers
 
 import snnlib
-from snnlib import tables
+from snnlib import notebook, tables
 from snnlib.claims import Verdict
-from snnlib.claims.residual import c3, c4, fall, jaggedness, rise, rise_by_stage
+from snnlib.claims.residual import C3, c3, c4, fall, jaggedness, rise, rise_by_stage
 from snnlib.claims.temporal import c5, dynamics, dynamics_of_stage
 
 RNG = np.random.default_rng(0)
@@ -146,6 +146,22 @@ def test_few_images_leave_c3_and_c4_undecided() -> None:
     assert word(c3([grouped(cka, 0.001) for cka in everywhere])) == "supported"
     assert word(c3([grouped(cka, 1.0) for cka in everywhere])) == "undecided"
     assert word(c4([grouped(c, 1.0) for c in everywhere], [grouped(c, 1.0) for c in nowhere])) == "undecided"
+
+
+def test_the_notebook_says_what_a_verdict_rests_on() -> None:
+    found = c3(several((0.9, 0.6)))
+    said = notebook.verdict(found).data
+    assert said.startswith("**C3 is undecided**")
+    for bound in found.bounds:
+        assert bound.effect.what in said
+        assert f"{bound.effect.value:.3f}" in said
+    assert said.count("wanted: at least 0.05") == 2
+    assert said.count("n = 96 images, 1 pair of networks") == 2
+    assert "says nothing of other seeds" in said
+    assert "says nothing of other seeds" not in notebook.verdict(c3(several((0.9, 0.6), (0.9, 0.6)))).data
+    missing = notebook.verdict(c4(several((0.9, 0.6), (0.9, 0.6)), several((0.6, 0.6), (0.6, 0.6)))).data
+    assert "wanted: at most 0.05" in missing
+    assert C3.criterion in notebook.criterion(C3).data
 
 
 # ---- time

@@ -40,6 +40,8 @@ def block_profile(
         axis=alt.Axis(
             title="place in the block (call order)",
             values=list(range(len(places))),
+            tickCount=len(places),  # or Vega thins out even ticks that are named one by one
+            labelFlush=False,
             labelExpr=f"{json.dumps(places)}[datum.value]",
             labelOverlap=False,
             labelAngle={"expr": f"{theme.NARROW} ? -60 : 0"},

@@ -235,7 +235,7 @@ def _table(blocks: list[np.ndarray], tables: dict[int, xr.DataArray]) -> list[al
 
 def _slider_of_T(tables: dict[int, xr.DataArray], at: int) -> list[alt.Parameter]:
     """The slider over T: Vega's has even steps, so its position is what it shows, and the title what it means."""
-    label = f"T, one of {', '.join(map(str, tables))}: "
+    label = f"T, by place in {', '.join(map(str, tables))}: "
     return [_slider("T_at", label, len(tables), at), alt.param(name="steps", expr=STEPS)]
 
 
