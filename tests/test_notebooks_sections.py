@@ -66,8 +66,10 @@ def test_residual_draws_what_the_store_holds(papermill, stored) -> None:  # noqa
         assert len(found) == 1 + 9 * 7
         for layer, row in found.items():
             values = [float(c.sel(layer_a=layer, layer_b=layer)) for c in cka]
+            known = [v for v in values if np.isfinite(v)]  # after one epoch some layers without shortcuts are silent
             shown = np.array([float(v.replace("−", "-")) for v in re.findall(r"−?\d\.\d+", row["shown"])])
-            assert np.abs(shown - [np.mean(values), min(values), max(values)]).max() < 0.00051
+            expected = [np.mean(known), min(known), max(known)] if known else []
+            assert np.allclose(shown, expected, rtol=0, atol=0.00051), layer
 
 
 def columns(chart: dict, series: str) -> list[dict]:
@@ -115,9 +117,11 @@ def test_temporal_sliders_hold_what_the_store_holds(papermill, stored) -> None: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("notebook", [RESIDUAL, TEMPORAL], ids=lambda path: path.stem)
-def test_one_seed_gives_no_verdict(papermill, notebook) -> None:  # noqa: F811
-    done, out = papermill(notebook, *given(seeds=1))
+@pytest.mark.parametrize(
+    ("notebook", "own"), [(RESIDUAL, {"shortcuts": ""}), (TEMPORAL, {"timesteps": "1,3", "tau": 0.9})]
+)
+def test_one_seed_gives_no_verdict(papermill, notebook, own) -> None:  # noqa: F811
+    done, out = papermill(notebook, *given(seeds=1, **own))
     assert done.returncode == 0, done.stderr[-3000:]
     found = re.findall(r"\*\*C\d is ([a-z ]+)\*\*", text(out))
     assert set(found) == {"undecided"}
