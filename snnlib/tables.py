@@ -153,32 +153,41 @@ def by_block(cka: xr.DataArray) -> xr.DataArray:
 
 
 def along_blocks(cka: xr.DataArray, series: str) -> pd.DataFrame:
-    """The same as rows for `charts.depth_curve`: columns layer, position, kind, stage, block, value, series."""
-    table = by_block(all_images(cka))
+    """The same as rows for `charts.depth_curve`: columns layer, position, kind, stage, block, value, series.
+
+    An input is drawn as the output of the block before, and only that of the first block is a row of its own. Also a
+    column group, if cka has it.
+    """
+    table = by_block(cka)
     rows = []
     for b, (block, stage) in enumerate(zip(table["block"].values, table["stage"].values, strict=True)):
         for p, place in enumerate(PLACES):
-            if place == "input" and b:  # drawn as the output of the block before
+            if place == "input" and b:
                 continue
-            layer = {"input": "stem.bn", "output": str(block)}.get(place, f"{block}.{place}")
-            rows.append(
-                {
-                    "layer": layer,
-                    "position": 1 + b * (len(PLACES) - 1) + p,
-                    "kind": {"input": "bn", "output": "sum"}.get(place, place[:-1]),
-                    "stage": int(stage) if p else -1,
-                    "block": str(block) if p else "",
-                    "value": float(table[b, p]),
-                    "series": series,
-                }
-            )
+            row = {
+                "layer": {"input": "stem.bn", "output": str(block)}.get(place, f"{block}.{place}"),
+                "position": 1 + b * (len(PLACES) - 1) + p,
+                "kind": {"input": "bn", "output": "sum"}.get(place, place[:-1]),
+                "stage": int(stage) if p else -1,
+                "block": str(block) if p else "",
+                "series": series,
+            }
+            rows += _by_group(table[..., b, p], row)
     return pd.DataFrame(rows)
 
 
 def block_means(cka: xr.DataArray, series: str) -> pd.DataFrame:
-    """Means over blocks, for `charts.block_profile`: columns place, value, series."""
-    means = by_block(all_images(cka)).mean("block", skipna=False)
-    return pd.DataFrame({"place": means["place"].values, "value": means.values, "series": series})
+    """Means over blocks, for `charts.block_profile`: columns place, value, series; also group, if cka has it."""
+    means = by_block(cka).mean("block", skipna=False)
+    rows = [_by_group(means.sel(place=place), {"place": place, "series": series}) for place in PLACES]
+    return pd.DataFrame([row for of_place in rows for row in of_place])
+
+
+def _by_group(values: xr.DataArray, row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The row with its value, once for every group of images left out where there are such."""
+    if "group" not in values.dims:
+        return [{**row, "value": float(values)}]
+    return [{**row, "value": float(v), "group": g} for g, v in enumerate(values.values)]
 
 
 def by_step(cka: xr.DataArray) -> xr.DataArray:

@@ -258,6 +258,20 @@ def test_the_places_of_a_block_are_those_of_the_network(images: torch.Tensor) ->
     assert rows["layer"].tolist() == order, "in call order"
 
 
+def test_rows_of_blocks_keep_the_groups_apart() -> None:
+    cka = grouped(blocks_of(0.9, 0.6), 0.01, groups=3)
+    rows = tables.along_blocks(cka, "one")
+    assert len(rows) == 4 * (1 + 9 * 7)
+    for row in rows.itertuples():
+        assert row.value == cka.isel(group=row.group).sel(layer_a=row.layer, layer_b=row.layer).item()
+    means = tables.block_means(cka, "one")
+    assert means["place"].unique().tolist() == list(tables.PLACES)
+    outputs = [name for name, kind, _ in layers() if kind == "sum"]
+    for g in range(4):
+        expected = np.mean([cka.isel(group=g).sel(layer_a=name, layer_b=name).item() for name in outputs])
+        assert means.query("place == 'output' and group == @g")["value"].item() == pytest.approx(expected)
+
+
 def test_a_network_without_blocks_is_named() -> None:
     with pytest.raises(ValueError, match="no residual blocks"):
         plain = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 4))

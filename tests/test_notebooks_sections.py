@@ -64,12 +64,15 @@ def test_residual_draws_what_the_store_holds(papermill, stored) -> None:  # noqa
         ]
         found = {row["layer"]: row for chart in charts(out) for row in columns(chart, series)}
         assert len(found) == 1 + 9 * 7
+        checked = 0
         for layer, row in found.items():
             values = [float(c.sel(layer_a=layer, layer_b=layer)) for c in cka]
-            known = [v for v in values if np.isfinite(v)]  # after one epoch some layers without shortcuts are silent
-            shown = np.array([float(v.replace("−", "-")) for v in re.findall(r"−?\d\.\d+", row["shown"])])
-            expected = [np.mean(known), min(known), max(known)] if known else []
-            assert np.allclose(shown, expected, rtol=0, atol=0.00051), layer
+            if np.isfinite(values).all():  # after one epoch some layers without shortcuts are silent
+                shown = re.match(r"−?\d\.\d+", row["shown"])
+                assert shown, layer
+                assert abs(float(shown[0].replace("−", "-")) - np.mean(values)) < 0.00051, layer
+                checked += 1
+        assert checked == 64 if residual is True else checked > 5
 
 
 def columns(chart: dict, series: str) -> list[dict]:
