@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from snnlib.spec import DEPTHS, PRESETS, NonNegativeInt, PositiveFloat, PositiveInt, Spec
+from snnlib.spec import DEPTHS, PRESETS, STAGES, NonNegativeInt, PositiveFloat, PositiveInt, Spec, UnitFloat
 
 
 def _one_of(*choices: Any):
@@ -122,6 +122,43 @@ class AdversarialParameters(Parameters):
         if self.method == "fgsm" and (self.attack_steps or self.random_start):
             raise ValueError("method = 'fgsm' takes one step from the image: leave out attack_steps and random_start")
         return self
+
+
+def _stages(value: Any) -> Any:
+    """ "1,12" names two networks: one that keeps the shortcuts of stage 1, one those of stages 1 and 2."""
+    several = _several(value)
+    if not isinstance(several, tuple | list):
+        return value
+    return tuple(tuple(map(int, str(kept))) if str(kept).isdecimal() else kept for kept in several)
+
+
+def _some_stages(kept: tuple[int, ...]) -> tuple[int, ...]:
+    """Some stages, not all and not none: those two networks are always there."""
+    if not set(kept) < set(STAGES) or len(set(kept)) != len(kept):
+        text = "".join(map(str, kept))
+        raise ValueError(f"{text!r} does not name some of the stages {STAGES}, each once: write 1, or 12 for two")
+    return tuple(sorted(kept))
+
+
+Kept = Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(_some_stages)]
+
+
+class ResidualParameters(Parameters):
+    """Those of the section on residual connections."""
+
+    shortcuts: Annotated[tuple[Kept, ...], BeforeValidator(_stages)] | None = None
+
+
+Timesteps = Annotated[tuple[PositiveInt, ...], BeforeValidator(_several), Field(min_length=1)]
+
+
+class TemporalParameters(Parameters):
+    """Those of the section on time. A network of a single step has no dynamics: its own T starts from 2."""
+
+    T: Annotated[int, Field(ge=2, strict=True)] | None = None
+    timesteps: Timesteps | None = None
+    tau: UnitFloat | None = None
+    alpha: PositiveFloat | None = None
 
 
 class SpeedParameters(Spec):

@@ -150,3 +150,96 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Mean, low and high of `value` by setting and network, ascending in the setting: what `charts.sweep` takes."""
     groups = table.groupby(["setting", "network"], sort=False)["value"]
     return groups.agg(value="mean", low="min", high="max").reset_index().sort_values("setting", kind="stable")
+
+
+PLACES = ("input", "act1", "conv1", "bn1", "act2", "conv2", "bn2", "output")
+"""Places of a residual block, in the order of the computation. Its input is the output of the block before; the input
+of the first block is that of the stem. Where a block has no shortcut, its output is that of bn2."""
+
+
+def by_block(cka: xr.DataArray) -> xr.DataArray:
+    """CKA of corresponding layers at the places of every residual block: the way through the branch, no shortcuts.
+
+    Args:
+        cka: (..., layer_a, layer_b), of two residual networks of one depth.
+
+    Returns:
+        (..., block, place) with the coordinate stage along block.
+
+    Raises:
+        ValueError: no residual blocks.
+    """
+    blocks = [str(name) for name in cka["layer_a"].values[(cka["kind_a"] == "sum") & (cka["stage_a"] >= 0)]]
+    if not blocks:
+        raise ValueError("these networks have no residual blocks to look into")
+    stages = [int(stage) for stage in cka["stage_a"].sel(layer_a=blocks).values]
+    inputs = ["stem.bn", *blocks[:-1]]
+    names = [[first, *(f"{b}.{place}" for place in PLACES[1:-1]), b] for first, b in zip(inputs, blocks, strict=True)]
+    coords = {"block": blocks, "place": list(PLACES), "stage": ("block", stages)}
+    at = xr.DataArray(names, dims=("block", "place"))
+    return _without_layers(cka.sel(layer_a=at, layer_b=at)).transpose(..., "block", "place").assign_coords(coords)
+
+
+def along_blocks(cka: xr.DataArray, series: str) -> pd.DataFrame:
+    """The same as rows for `charts.depth_curve`: columns layer, position, kind, stage, block, value, series.
+
+    An input is drawn as the output of the block before, and only that of the first block is a row of its own. Also a
+    column group, if cka has it.
+    """
+    table = by_block(cka)
+    rows = []
+    for b, (block, stage) in enumerate(zip(table["block"].values, table["stage"].values, strict=True)):
+        for p, place in enumerate(PLACES):
+            if place == "input" and b:
+                continue
+            row = {
+                "layer": {"input": "stem.bn", "output": str(block)}.get(place, f"{block}.{place}"),
+                "position": 1 + b * (len(PLACES) - 1) + p,
+                "kind": {"input": "bn", "output": "sum"}.get(place, place[:-1]),
+                "stage": int(stage) if p else -1,
+                "block": str(block) if p else "",
+                "series": series,
+            }
+            rows += _by_group(table[..., b, p], row)
+    return pd.DataFrame(rows)
+
+
+def block_means(cka: xr.DataArray, series: str) -> pd.DataFrame:
+    """Means over blocks, for `charts.block_profile`: columns place, value, series; also group, if cka has it."""
+    means = by_block(cka).mean("block", skipna=False)
+    rows = [_by_group(means.sel(place=place), {"place": place, "series": series}) for place in PLACES]
+    return pd.DataFrame([row for of_place in rows for row in of_place])
+
+
+def _by_group(values: xr.DataArray, row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The row with its value, once for every group of images left out where there are such."""
+    if "group" not in values.dims:
+        return [{**row, "value": float(values)}]
+    return [{**row, "value": float(v), "group": g} for g, v in enumerate(values.values)]
+
+
+def by_step(cka: xr.DataArray) -> xr.DataArray:
+    """CKA of corresponding layers at all pairs of steps.
+
+    Args:
+        cka: (..., layer_a, step_a, layer_b, step_b), of two networks of one structure.
+
+    Returns:
+        (..., layer, step_a, step_b) with the coordinates kind and stage along layer.
+    """
+    layers = [str(name) for name in cka["layer_a"].values]
+    at = xr.DataArray(layers, dims="layer")
+    found = cka.sel(layer_a=at, layer_b=at)
+    coords = {"layer": layers, **{name: ("layer", found[f"{name}_a"].values) for name in ("kind", "stage")}}
+    return _without_layers(found).transpose(..., "layer", "step_a", "step_b").assign_coords(coords)
+
+
+def _without_layers(found: xr.DataArray) -> xr.DataArray:
+    """Without the coordinates of the two sides, which are the same layers now; the steps stay."""
+    sides = [name for name in found.coords if str(name).endswith(("_a", "_b")) and not str(name).startswith("step")]
+    return found.drop_vars(sides)
+
+
+def all_images(result: xr.DataArray) -> xr.DataArray:
+    """A result on all images, of one that also has them without a group at a time (dimension "group")."""
+    return result.isel(group=0, drop=True) if "group" in result.dims else result

@@ -80,6 +80,25 @@ def rates() -> xr.DataArray:
     return xr.DataArray(np.linspace(0.05, 0.3, 4 * len(names)).reshape(-1, 4), dims=("layer", "step"), coords=coords)
 
 
+def profile() -> pd.DataFrame:
+    """CKA at the places of a block that falls inside, with and without a repair at its end."""
+    places = ["input", "act1", "conv1", "bn1", "act2", "conv2", "bn2", "output"]
+    made = {"with": [0.9, 0.8, 0.7, 0.7, 0.65, 0.6, 0.6, 0.88], "without": [0.7, 0.69, 0.68, 0.66, 0.66, 0.6, 0.6, 0.6]}
+    rows = [(series, place, v) for series, row in made.items() for place, v in zip(places, row, strict=True)]
+    frame = pd.DataFrame(rows, columns=["series", "place", "value"])
+    return frame.assign(low=frame["value"] - 0.02, high=frame["value"] + 0.02)
+
+
+def by_steps(T: int, pairs: bool) -> xr.DataArray:
+    """Made-up values of all layers by step, or by pair of steps, symmetric."""
+    rng = np.random.default_rng(T)
+    names = layers()
+    values = rng.uniform(0.3, 1, (len(names), T, T) if pairs else (len(names), T))
+    values = (values + values.swapaxes(1, 2)) / 2 if pairs else values
+    coords = {what: ("layer", [layer[i] for layer in names]) for i, what in enumerate(("layer", "kind", "stage"))}
+    return xr.DataArray(values, dims=("layer", "step_a", "step_b") if pairs else ("layer", "step"), coords=coords)
+
+
 def sweep_table() -> pd.DataFrame:
     rows = [(n, w, v) for n, v in (("SNN", 0.5), ("ANN", 0.7)) for w in (0.5, 1.0, 2.0)]
     frame = pd.DataFrame(rows, columns=["network", "setting", "value"])
@@ -115,6 +134,9 @@ def every_chart() -> dict[str, Any]:
         "heatmap": charts.heatmap(table()),
         "heatmaps_row": charts.heatmaps_row([(table(), "SNN", "ANN"), (table(True), "SNN", "SNN")]),
         "depth_curve": charts.depth_curve(curve(), title="CKA of corresponding layers along the depth of the networks"),
+        "block_profile": charts.block_profile(profile(), title="CKA by place in a block"),
+        "step_heatmap": charts.step_heatmap({T: by_steps(T, True) for T in (1, 2, 4)}, T=2, layer="stage2.1"),
+        "step_curve": charts.step_curve({T: by_steps(T, False) for T in (1, 2, 4)}, step=2),
         "training_curves": charts.training_curves(training()),
         "accuracy_dots": charts.accuracy_dots(accuracies(), chance=0.1),
         "firing_rates": charts.firing_rates(rates()),

@@ -7,11 +7,13 @@ colour-blind readers tell apart; it takes the colour of the page, light or dark,
 from __future__ import annotations
 
 from snnlib.charts.bars import bars
+from snnlib.charts.blocks import block_profile
 from snnlib.charts.curves import accuracy_dots, sweep, training_curves
 from snnlib.charts.depth import depth_curve, firing_rates
 from snnlib.charts.explain import gram_pair, lif_trace, surrogate_shape
 from snnlib.charts.heatmap import heatmap, heatmaps_row
 from snnlib.charts.pictures import pictures
+from snnlib.charts.steps import step_curve, step_heatmap
 from snnlib.charts.theme import NETWORKS, Panels
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "Panels",
     "accuracy_dots",
     "bars",
+    "block_profile",
     "depth_curve",
     "firing_rates",
     "gram_pair",
@@ -26,6 +29,8 @@ __all__ = [
     "heatmaps_row",
     "lif_trace",
     "pictures",
+    "step_curve",
+    "step_heatmap",
     "surrogate_shape",
     "sweep",
     "training_curves",

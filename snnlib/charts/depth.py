@@ -29,6 +29,7 @@ def depth_curve(
     series; low and high, where they are given, become a band. The shape of a point is the kind of operation. `domain`
     is the least range of the vertical axis: values outside widen it, so nothing is cut off. A click in the legend picks
     out a series. With a column measure too, the reader chooses which measure is drawn; the first is at the start.
+    With a column block ("" outside the blocks) every second block is shaded, and block outputs have large points.
 
     Raises ValueError for a missing column, an empty table, or a layer that a series has twice.
     """
@@ -54,29 +55,24 @@ def depth_curve(
     pick = alt.selection_point(name="pick", fields=["series"], bind="legend")
     strength = alt.condition(pick, alt.value(1), alt.value(0.12))
     colour = theme.colour("series", names, title="comparison (click to pick out)", orient="top")
-    ops = [parts.operation(k) for k in theme.SHAPES if (frame["kind"] == k).any()]
-    ops += [k for k in parts.unique(frame["operation"]) if k not in ops]
-    shapes = [theme.SHAPES.get(_kind(op), "stroke") for op in ops]
-    shape = alt.Shape(
-        "operation:N",
-        scale=alt.Scale(domain=ops, range=shapes),
-        legend=alt.Legend(
-            title="operation (shape)", columns={"expr": f"{theme.NARROW} ? 2 : 4"}, symbolFillColor=theme.INK
-        ),
-    )
+    shape = parts.operation_shape(parts.unique(frame["kind"]))
     base = _base(frame, measures)
     drawn: list[Any] = []
+    size: Any = alt.value(26)
+    if "block" in frame:
+        drawn.append(_every_second_block(layers))
+        size = alt.condition(f"datum.operation === '{parts.operation('sum')}'", alt.value(80), alt.value(16))
     if frame["low"].notna().any():
         fade = alt.condition(pick, alt.value(0.22), alt.value(0.04))
         band = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_area(aria=False)
         drawn.append(band.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour, opacity=fade))
     line = base.mark_line(**LINE).encode(x=x, y=y, color=colour, strokeDash=theme.dash(colour, names), opacity=strength)
-    points = base.mark_point(filled=True, size=26, aria=False)
+    points = base.mark_point(filled=True, aria=False)
     edges = [{"edge": start + first} for first, _, _ in parts.segments(_filled(layers))[1:]]
     if edges:
         rule = alt.Chart(alt.InlineData(values=edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
         drawn.append(rule.encode(x=alt.X("edge:Q")))
-    drawn += [line.add_params(pick), points.encode(x=x, y=y, color=colour, shape=shape, opacity=strength)]
+    drawn += [line.add_params(pick), points.encode(x=x, y=y, color=colour, shape=shape, opacity=strength, size=size)]
 
     tips = [("layer", "layer"), ("operation", "operation")]
     chosen = [frame[frame["measure"] == measure] for measure in measures or [""]]
@@ -174,6 +170,15 @@ def firing_rates(rates: xr.DataArray, *, title: str | None = None, height: int =
     )
 
 
+def _every_second_block(layers: pd.DataFrame) -> alt.Chart:
+    """Shade the layers of the first, third, ... block, half a place wider on either side."""
+    blocks = [block for block in parts.unique(layers["block"]) if block]
+    ends = [layers.loc[layers["block"] == block, "position"].agg(["min", "max"]) for block in blocks[::2]]
+    rows = [{"from": parts.plain(end["min"] - 0.5), "to": parts.plain(end["max"] + 0.5)} for end in ends]
+    shade = alt.Chart(alt.InlineData(values=rows)).mark_rect(color=theme.INK, opacity=0.06, aria=False)
+    return shade.encode(x=alt.X("from:Q"), x2="to:Q")
+
+
 def _at(frame: pd.DataFrame, series: str, by: str, key: str) -> dict[Any, str]:
     of = frame[frame[by] == series]
     return {getattr(r, key): parts.span(r.value, r.low, r.high) for r in of.itertuples()}
@@ -181,7 +186,3 @@ def _at(frame: pd.DataFrame, series: str, by: str, key: str) -> dict[Any, str]:
 
 def _filled(layers: pd.DataFrame) -> list[int]:
     return [int(stage) for stage in layers["stage"]]
-
-
-def _kind(operation: str) -> str:
-    return next((kind for kind, name in theme.OPERATIONS.items() if name == operation), operation)

@@ -20,6 +20,19 @@ def operation(kind: str) -> str:
     return theme.OPERATIONS.get(kind, kind)
 
 
+def operation_shape(kinds: Sequence[str]) -> alt.Shape:
+    """The shape of a point by the field `operation`, the names of these kinds of layers."""
+    ops = [operation(kind) for kind in theme.SHAPES if kind in kinds]
+    ops += [kind for kind in kinds if kind not in theme.SHAPES]
+    shapes = {operation(kind): shape for kind, shape in theme.SHAPES.items()}
+    columns = {"expr": f"{theme.NARROW} ? 2 : 4"}
+    return alt.Shape(
+        "operation:N",
+        scale=alt.Scale(domain=ops, range=[shapes.get(op, "stroke") for op in ops]),
+        legend=alt.Legend(title="operation (shape)", columns=columns, symbolFillColor=theme.INK),
+    )
+
+
 def segments(stages: Sequence[int]) -> list[tuple[int, int, str]]:
     """Runs of layers in the same stage: (first, one past the last, label). Stage -1 is the stem, then the head."""
     runs: list[tuple[int, int, str]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from snnlib.spec.base import USUAL, PositiveFloat, PositiveInt, Spec
+from snnlib.spec.base import USUAL, PositiveFloat, PositiveInt, Spec, UnitFloat
 
 
 class Preset(Spec):
@@ -26,6 +26,10 @@ class Preset(Spec):
     depths: tuple[int, ...]
     epsilons: tuple[PositiveFloat, ...]  # of pixels in 0..1
     attack_steps: PositiveInt = 10
+    shortcuts: tuple[tuple[int, ...], ...]  # stages that keep theirs, a network each, beside everywhere and nowhere
+    timesteps: tuple[int, ...]
+    tau: UnitFloat = 0.5
+    alpha: PositiveFloat = 1.0
 
 
 PRESETS = {
@@ -41,6 +45,8 @@ PRESETS = {
         depths=(20, 38),
         epsilons=(0.02, 0.05, 0.1, 0.2),
         attack_steps=7,
+        shortcuts=((1,),),
+        timesteps=(1, 2, 4, 8),
     ),
     "laptop": Preset(
         title="CIFAR-10, a dozen epochs, hours on two cores",
@@ -52,6 +58,8 @@ PRESETS = {
         widths=(0.5, 1.0),
         depths=(20,),  # ResNet-38 alone would take as long as all the rest: ask for it with depths=20,38
         epsilons=(0.004, 0.008, 0.016),  # about 1, 2 and 4 of 255
+        shortcuts=((1,), (1, 2)),
+        timesteps=(1, 2, 4),  # T = 8 alone would take as long as all of them: ask for it with timesteps=1,2,4,8
     ),
     "paper": Preset(
         title="CIFAR-10 and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
@@ -65,6 +73,8 @@ PRESETS = {
         depths=(20, 38, 56, 110, 164),
         epsilons=(0.002, 0.004, 0.008, 0.016, 0.031),  # about 0.5, 1, 2, 4 and 8 of 255
         attack_steps=20,
+        shortcuts=((1,), (2,), (3,), (1, 2)),
+        timesteps=(1, 2, 4, 8, 16),
     ),
 }
 USUAL.update(PRESETS["quick"].model_dump())
