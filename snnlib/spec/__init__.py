@@ -14,7 +14,7 @@ from snnlib.spec.base import (
     UnitFloat,
     explain,
 )
-from snnlib.spec.networks import DEPTHS, STAGES, DataSpec, ModelSpec, TrainSpec
+from snnlib.spec.networks import DEPTHS, STAGES, VGG_DEPTHS, DataSpec, ModelSpec, TrainSpec
 from snnlib.spec.presets import PRESETS, Preset
 from snnlib.spec.results import CompareSpec, RatesSpec
 
@@ -22,6 +22,7 @@ __all__ = [
     "DEPTHS",
     "PRESETS",
     "STAGES",
+    "VGG_DEPTHS",
     "CompareSpec",
     "DataSpec",
     "ModelSpec",

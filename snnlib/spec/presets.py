@@ -24,6 +24,9 @@ class Preset(Spec):
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     widths: tuple[float, ...]
     depths: tuple[int, ...]
+    vgg_depth: PositiveInt = 11
+    vgg_width: PositiveFloat = 1.0
+    many_classes: str = "cifar100"
 
 
 PRESETS = {
@@ -37,6 +40,8 @@ PRESETS = {
         batch_size=64,
         widths=(0.25, 0.5, 1.0),
         depths=(20, 38),
+        vgg_width=0.25,
+        many_classes="digit-pairs",
     ),
     "laptop": Preset(
         title="CIFAR-10, a dozen epochs, hours on two cores",
@@ -47,6 +52,7 @@ PRESETS = {
         batch_size=128,
         widths=(0.5, 1.0),
         depths=(20,),  # ResNet-38 alone would take as long as all the rest: ask for it with depths=20,38
+        vgg_width=0.5,
     ),
     "paper": Preset(
         title="CIFAR-10 and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
@@ -58,6 +64,7 @@ PRESETS = {
         precision="32-true",
         widths=(1.0, 2.0, 4.0, 8.0, 16.0),
         depths=(20, 38, 56, 110, 164),
+        vgg_depth=16,
     ),
 }
 USUAL.update(PRESETS["quick"].model_dump())
