@@ -87,6 +87,10 @@ class Parameters(Spec):
     n_images: Annotated[int, Field(ge=4, strict=True)] | None = None
     recompute: Annotated[bool, Field(strict=True)] = False
 
+    def data_set(self) -> str:
+        """The data set as given, else the preset's."""
+        return self.dataset or PRESETS[self.preset].dataset
+
     def value(self, name: str) -> Any:
         """A parameter as given, else the preset's."""
         given = getattr(self, name)
@@ -118,7 +122,8 @@ class VggParameters(Parameters):
 class ManyClassesParameters(Parameters):
     """Those of the appendix on CIFAR-100."""
 
-    preset_names: ClassVar[Mapping[str, str]] = {"dataset": "many_classes"}
+    def data_set(self) -> str:
+        return self.dataset or PRESETS[self.preset].many_classes
 
 
 class OwnNetworksParameters(Spec):

@@ -40,7 +40,7 @@ class Run:
         from snnlib.data.images import KNOWN, describe, open_images
 
         preset = PRESETS[given.preset]
-        dataset = given.value("dataset")
+        dataset = given.data_set()
         store = Store(data_root=given.data_root, dataset=dataset, recompute=given.recompute)
         try:
             images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False)

@@ -11,6 +11,7 @@ from snnlib.charts.curves import accuracy_dots, sweep, training_curves
 from snnlib.charts.depth import depth_curve, firing_rates
 from snnlib.charts.explain import gram_pair, lif_trace, surrogate_shape
 from snnlib.charts.heatmap import heatmap, heatmaps_row
+from snnlib.charts.pictures import pictures
 from snnlib.charts.theme import NETWORKS, Panels
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "heatmap",
     "heatmaps_row",
     "lif_trace",
+    "pictures",
     "surrogate_shape",
     "sweep",
     "training_curves",

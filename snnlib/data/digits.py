@@ -4,9 +4,9 @@ They are the test set of the UCI "Optical Recognition of Handwritten Digits" (E.
 pixels, each the count of dark points (0 to 16) in a 4 x 4 patch of the scan. Scaled up to 16 x 16 they keep a side of
 4 in the third stage of a ResNet.
 
-*Digit pairs* are made of the same scans: two of them side by side, at their own size, in the middle of 16 x 16 pixels.
-They show the numbers 00 to 99, a hundred classes: a task with as many classes as CIFAR-100 for where there is no
-download, and nothing else of CIFAR-100. The scans that the digits keep for the test are in test images only.
+*Digit variants* are the same scans, each once upright and once turned by a quarter, one of the two light on dark, the
+other dark on light. Digit and form together are the class, forty in all: a task with many classes for where CIFAR-100
+cannot be had, and that has nothing else of CIFAR-100.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 from snnlib.data.cache import Raw, Source, canonical_order, digests, short_key, split_rows
 
 CLASSES = tuple("0123456789")
-PAIRS = tuple(f"{number:02}" for number in range(100))
-PAIRS_EACH = {"train": 20, "test": 6}  # images of a class
+FORMS = ("upright-light", "turned-light", "upright-dark", "turned-dark")  # place in it: 2 * dark + turned
+VARIANTS = tuple(f"{digit}-{form}" for digit in CLASSES for form in FORMS)
 
 
 def source() -> Source:
@@ -51,37 +51,35 @@ def upsample(counts: np.ndarray) -> np.ndarray:
     return ((scaled * 255 + 128) // 256).astype(np.uint8)[:, None]
 
 
-def pairs_source() -> Source:
-    """Two-digit numbers, with a split of their own."""
-    return Source(f"digit-pairs-{short_key('digit-pairs', PAIRS_EACH)}", _load_pairs)
+def variants_source() -> Source:
+    """The digits in four forms, split as the digits are: a scan that they keep for the test is in the test split."""
+    return Source(f"digit-variants-{short_key('digit-variants')}", _load_variants)
 
 
-def _load_pairs(scratch: Path) -> Raw:
+def _load_variants(scratch: Path) -> Raw:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    digest = digests(upsample(bunch.images))
+    images = upsample(bunch.images)
+    digest = digests(images)
     order = canonical_order(digest, bunch.target)
-    rows = split_rows(digest[order], bunch.target[order])  # the split of the digits
-    splits = {
-        split: pair_up(bunch.images[order[rows[split]]], bunch.target[order[rows[split]]], each)
-        for split, each in PAIRS_EACH.items()
-    }
-    return Raw(PAIRS, splits, "pairs of scikit-learn's load_digits")
+    images, digits = images[order], bunch.target[order]
+    rows = split_rows(digest[order], digits)
+    splits = {name: in_forms(images[part], digits[part]) for name, part in rows.items()}
+    return Raw(VARIANTS, splits, "scikit-learn's load_digits, turned and inverted")
 
 
-def pair_up(counts: np.ndarray, digits: np.ndarray, each: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images of two-digit numbers, `each` of a number, and their labels.
+def in_forms(images: np.ndarray, digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Digits in two forms each: images uint8 (N, 1, H, H), digits (N,) -> (2N, 1, H, H), labels of digit and form.
 
-    Counts (N, 8, 8) in 0..16, digits (N,) -> uint8 (100 * each, 1, 16, 16) in 0..255, (100 * each,). The images of a
-    number take the scans of its digits in turn: every scan comes up on both sides, next to others each time.
+    Of each digit the first image is turned or dark, not both, the second is both or neither, and so on.
     """
-    scans = [((counts[digits == digit] * 255 + 8) // 16).astype(np.uint8) for digit in range(10)]
-    images = np.zeros((100 * each, 1, 16, 16), dtype=np.uint8)
-    labels = np.repeat(np.arange(100), each)
-    for row, number in enumerate(labels):
-        tens, ones = divmod(int(number), 10)
-        turn = 10 * (row % each)
-        images[row, 0, 4:12, :8] = scans[tens][(turn + ones) % len(scans[tens])]
-        images[row, 0, 4:12, 8:] = scans[ones][(turn + tens) % len(scans[ones])]
-    return images, labels
+    place = np.zeros(len(digits), dtype=np.int64)  # of each image among those of its digit
+    for digit in np.unique(digits):
+        (rows,) = np.nonzero(digits == digit)
+        place[rows] = np.arange(len(rows))
+    turned = np.concatenate([np.zeros_like(place), np.ones_like(place)])
+    dark = (turned + np.tile(place, 2) + 1) % 2
+    images = np.concatenate([images, np.rot90(images, axes=(2, 3))])
+    images = np.where(dark.astype(bool)[:, None, None, None], 255 - images, images)
+    return images, len(FORMS) * np.tile(digits, 2) + 2 * dark + turned

@@ -4,7 +4,7 @@ A data set is found (or fetched), decoded once into a memory-mapped cache (`cach
 fingerprint of its content: the same images from an archive or from a folder are the same data set.
 
     digits          scikit-learn's scans, embedded                                         `digits.py`
-    digit-pairs     two of them side by side, a hundred classes, embedded                  `digits.py`
+    digit-variants  the same turned and inverted, forty classes, embedded                  `digits.py`
     cifar10/100     image files or torchvision's archive below DATA_ROOT, or its download  `cifar.py`
     folder:PATH     {train,test}/<class>/* or <class>/*                                    `folders.py`
 """
@@ -40,11 +40,11 @@ KNOWN = {
     "cifar10": Known("CIFAR-10", cifar.CLASSES["cifar10"], cifar.SHAPE, (50_000, 10_000), "d3bb1f290e79da19"),
     "cifar100": Known("CIFAR-100", cifar.CLASSES["cifar100"], cifar.SHAPE, (50_000, 10_000), None),
     # the title says it wherever results of it are shown
-    "digit-pairs": Known(
-        "Digit pairs (a stand-in, not CIFAR-100)", digits.PAIRS, (1, 16, 16), (2_000, 600), "88b5436fb57ec65a"
+    "digit-variants": Known(
+        "Digit variants (a stand-in, not CIFAR-100)", digits.VARIANTS, (1, 16, 16), (2_884, 710), "1b03c7eaca4b26f8"
     ),
 }
-EMBEDDED = {"digits": digits.source, "digit-pairs": digits.pairs_source}
+EMBEDDED = {"digits": digits.source, "digit-variants": digits.variants_source}
 
 
 @dataclass(frozen=True)

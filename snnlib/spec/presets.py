@@ -41,7 +41,7 @@ PRESETS = {
         widths=(0.25, 0.5, 1.0),
         depths=(20, 38),
         vgg_width=0.25,
-        many_classes="digit-pairs",
+        many_classes="digit-variants",
     ),
     "laptop": Preset(
         title="CIFAR-10, a dozen epochs, hours on two cores",
