@@ -37,7 +37,8 @@ class Effect:
     seeds: int
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.value:.3f} ({self.low:.3f} to {self.high:.3f})".replace("-", "−")
+        numbers = f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})".replace("-", "−")
+        return f"{self.what}: {numbers}"
 
 
 def effect(
