@@ -59,7 +59,7 @@ def protocol(run: Run) -> Markdown:
     parts = [
         f"preset `{run.given.preset}` ({run.preset.title})",
         run.title,
-        f"ResNet-{run.value('depth')}, width {run.value('width'):g}, T = {run.value('T')}",
+        f"{run.architecture}, width {run.value('width'):g}, T = {run.value('T')}",
         f"{epochs} epoch{'s' * (epochs != 1)} (the paper: 300)",
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
         f"n = {run.value('n_images')} test images",

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from snnlib.spec import DEPTHS, PRESETS, STAGES, NonNegativeInt, PositiveFloat, PositiveInt, Spec, UnitFloat
+from snnlib.spec import DEPTHS, PRESETS, STAGES, VGG_DEPTHS, NonNegativeInt, PositiveFloat, PositiveInt, Spec, UnitFloat
 
 
 def _one_of(*choices: Any):
@@ -68,7 +69,9 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 
 class Parameters(Spec):
-    """The parameters that every notebook has."""
+    """The parameters that every notebook has. `family`: the networks whose depth `depth` is."""
+
+    family: ClassVar[str] = "resnet"
 
     preset: Annotated[str, BeforeValidator(_one_of(*PRESETS))] = "quick"
     dataset: str | None = None
@@ -83,6 +86,15 @@ class Parameters(Spec):
     epochs: PositiveInt | None = None
     n_images: Annotated[int, Field(ge=4, strict=True)] | None = None
     recompute: Annotated[bool, Field(strict=True)] = False
+
+    def data_set(self) -> str:
+        """The data set as given, else the preset's."""
+        return self.dataset or PRESETS[self.preset].dataset
+
+    def value(self, name: str) -> Any:
+        """A parameter as given, else the preset's."""
+        given = getattr(self, name)
+        return getattr(PRESETS[self.preset], self.preset_names.get(name, name)) if given is None else given
 
 
 class SpatialParameters(Parameters):
@@ -175,4 +187,30 @@ class EstimatorParameters(Spec):
     ] = (32, 128, 512)
     features: Annotated[tuple[PositiveInt, ...], BeforeValidator(_several), Field(min_length=1)] = (16, 256, 4096)
     repeats: Annotated[int, Field(ge=2, strict=True)] = 10
+    seed: NonNegativeInt = 0
+
+
+class VggParameters(Parameters):
+    """Those of the appendix on VGG networks: depth and width are a VGG's."""
+
+    family: ClassVar[str] = "vgg"
+    preset_names: ClassVar[Mapping[str, str]] = {"depth": "vgg_depth", "width": "vgg_width"}
+
+    depth: Annotated[int, BeforeValidator(_one_of(*VGG_DEPTHS))] | None = None
+
+
+class ManyClassesParameters(Parameters):
+    """Those of the appendix on CIFAR-100."""
+
+    def data_set(self) -> str:
+        return self.dataset or PRESETS[self.preset].many_classes
+
+
+class OwnNetworksParameters(Spec):
+    """Those of the page on networks of one's own."""
+
+    T: PositiveInt = 4
+    epochs: NonNegativeInt = 2
+    n_images: Annotated[int, Field(ge=4, strict=True)] = 350
+    batch_size: Annotated[int, Field(ge=4, strict=True)] = 175
     seed: NonNegativeInt = 0

@@ -171,8 +171,10 @@ def _by_step(name: str, module: nn.Module, output: Tensor, n: int, steps: int) -
     if shape[:1] == (n,):
         return in_memory_order(output).view(1, n, -1)
     way_out = "leave the layer out by naming the others in layers"
-    if shape and shape[0] and shape[0] % n == 0:
-        way_out = f"if the network runs {shape[0] // n} time steps, say so with steps; else {way_out}"
+    folded = shape[0] // n if shape and shape[0] % n == 0 else 0
+    if ran := folded or (shape[0] if shape[1:2] == (n,) else 0):
+        say = "say so with steps (of compare: steps_a, steps_b)"
+        way_out = f"if the network runs {ran} time step{'s' * (ran > 1)}, {say}; else {way_out}"
     raise SpecError(
         f"layer {name!r} gave shape {shape}, but {n} images at {steps} time step{'s' * (steps > 1)} make (T*B, ...) ="
         f" ({steps * n}, ...), (T, B, ...) = ({steps}, {n}, ...) or (B, ...) = ({n}, ...): {way_out}."

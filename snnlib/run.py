@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from snnlib.training import Network
 
+FAMILIES = {"resnet": "ResNet", "vgg": "VGG"}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -39,7 +41,7 @@ class Run:
         from snnlib.data.images import KNOWN, describe, open_images
 
         preset = PRESETS[given.preset]
-        dataset = given.dataset or preset.dataset
+        dataset = given.data_set()
         store = Store(data_root=given.data_root, dataset=dataset, recompute=given.recompute)
         try:
             images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False)
@@ -65,8 +67,12 @@ class Run:
 
     def value(self, name: str) -> Any:
         """A parameter as given, else the preset's."""
-        given = getattr(self.given, name)
-        return getattr(self.preset, name) if given is None else given
+        return self.given.value(name)
+
+    @property
+    def architecture(self) -> str:
+        """Name of the networks, for people."""
+        return f"{FAMILIES[self.given.family]}-{self.value('depth')}"
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
@@ -85,7 +91,7 @@ class Run:
         settings = {"T": self.value("T"), "width": self.value("width"), **model}
         preset = self.preset
         return TrainSpec(
-            model=ModelSpec(arch=f"resnet{depth or self.value('depth')}", spiking=spiking, **settings),
+            model=ModelSpec(arch=f"{self.given.family}{depth or self.value('depth')}", spiking=spiking, **settings),
             data=self.data,
             epochs=self.value("epochs") if epochs is None else epochs,
             batch_size=preset.batch_size,

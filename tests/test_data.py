@@ -71,6 +71,40 @@ def test_mean_and_std_are_those_of_the_training_pixels(opened):
     assert data.std == pytest.approx(pixels.std(axis=(0, 2, 3)), abs=1e-12)
 
 
+# ---- variants of the digits
+
+
+def test_variants_are_the_scans_upright_and_turned_light_and_dark(opened):
+    digits, variants = opened("digits"), opened("digit-variants")
+    for plain, split in ((digits.train, variants.train), (digits.test, variants.test)):
+        known = {image.tobytes(): int(label) for image, label in zip(plain.images, plain.labels, strict=True)}
+        seen: dict[bytes, list[str]] = {}
+        for image, label in zip(split.images, split.labels, strict=True):
+            digit, turn, shade = variants.classes[label].split("-")
+            scan = image[0] if shade == "light" else 255 - image[0]
+            scan = np.ascontiguousarray(scan if turn == "upright" else np.rot90(scan, -1))  # turned back
+            assert known[scan.tobytes()] == int(digit)
+            seen.setdefault(scan.tobytes(), []).append(f"{turn}-{shade}")
+        assert seen.keys() == known.keys()
+        copies = len(plain) - len(known)  # scans that are there twice
+        assert sum(map(len, seen.values())) == 2 * len(plain)
+        both = [set(forms) for forms in seen.values()]
+        assert (
+            sum(forms in ({"upright-light", "turned-dark"}, {"upright-dark", "turned-light"}) for forms in both)
+            >= len(both) - copies
+        )
+        counts = np.bincount(split.labels, minlength=40)
+        assert counts.max() - counts.min() <= 0.1 * len(split) / 40 + 1
+
+
+def test_variants_say_that_they_are_not_cifar100(opened):
+    data = opened("digit-variants")
+    assert "not CIFAR-100" in data.title
+    assert data.fingerprint == images.KNOWN["digit-variants"].fingerprint
+    assert data.spec == describe("digit-variants")
+    assert (data.name, data.is_subset, data.num_classes) == ("digit-variants", False, 40)
+
+
 # ---- order and fingerprint
 
 
@@ -204,7 +238,11 @@ def test_large_images_decode_in_threads_to_the_same_pixels(tmp_path, opened, mon
 @pytest.mark.parametrize(
     ("dataset", "data_root", "message"),
     [
-        ("nosuch", None, r"dataset = 'nosuch' is not known; use one of digits, cifar10, cifar100, folder:PATH"),
+        (
+            "nosuch",
+            None,
+            r"dataset = 'nosuch' is not known; use one of digits, cifar10, cifar100, digit-variants, folder:PATH",
+        ),
         ("CIFAR-10", None, r"dataset = 'CIFAR-10' is not known; did you mean 'cifar10'\?"),
         ("digits", "nowhere", r"data_root = 'nowhere' is not a folder; create it"),
         ("cifar10", "nowhere", r"data_root = 'nowhere' is not a folder; create it"),

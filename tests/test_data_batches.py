@@ -191,6 +191,7 @@ def test_no_padding_and_no_flip_change_nothing():
 def test_presets():
     assert Augment.preset("cifar10", 32) == Augment.preset("cifar100", 32) == Augment(crop_padding=4, flip=True)
     assert Augment.preset("digits", 16) == Augment(crop_padding=1, flip=False)
+    assert Augment.preset("digit-variants", 16) == Augment(crop_padding=1, flip=False)
     assert Augment.preset("folder:mine", 64) == Augment(crop_padding=8, flip=True)
 
 

@@ -262,8 +262,9 @@ def test_other_outputs_are_refused_by_name(output: object) -> None:
 
 
 def test_undeclared_steps_are_suggested() -> None:
-    with pytest.raises(SpecError, match="runs 3 time steps, say so with steps"):
-        Recorder(Gives(torch.zeros(T * B, 2)))(batch(B, 2), keep)
+    for output in (torch.zeros(T * B, 2), torch.zeros(T, B, 2)):
+        with pytest.raises(SpecError, match="runs 3 time steps, say so with steps"):
+            Recorder(Gives(output))(batch(B, 2), keep)
 
 
 def test_the_number_of_images_is_that_of_the_labels_or_follows_the_layout() -> None:

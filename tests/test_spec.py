@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from snnlib.parameters import Parameters, SpatialParameters
+from snnlib.parameters import ManyClassesParameters, OwnNetworksParameters, Parameters, SpatialParameters, VggParameters
 from snnlib.spec import PRESETS, CompareSpec, DataSpec, ModelSpec, RatesSpec, SpecError, TrainSpec
 
 DIGITS = DataSpec(dataset="digits", fingerprint="0" * 16, in_channels=1, num_classes=10, image_size=16)
@@ -57,6 +57,8 @@ def test_an_ann_is_one_network_whatever_t_says():
         ({"residual": ()}, {"residual": False}),
         ({"residual": (3, 1)}, {"residual": (1, 3)}),
         ({"surrogate": "dspike", "alpha": 2.0}, {"surrogate": "dspike"}),
+        ({"arch": "vgg11", "residual": (1,)}, {"arch": "vgg11"}),
+        ({"arch": "vgg16", "residual": False, "spiking": False, "T": 8}, {"arch": "vgg16", "spiking": False}),
     ],
 )
 def test_one_network_has_one_hash(one, other):
@@ -134,3 +136,26 @@ def test_presets_are_valid_parameters():
             preset=name, T=preset.T, depth=preset.depth, width=preset.width, seeds=list(preset.seeds),
             n_images=preset.n_images, widths=list(preset.widths), depths=list(preset.depths), epochs=preset.epochs,
         )  # fmt: skip
+
+
+def test_a_vgg_has_depths_and_presets_of_its_own():
+    assert (VggParameters().value("depth"), VggParameters(depth=16).value("depth")) == (PRESETS["quick"].vgg_depth, 16)
+    assert VggParameters(preset="laptop").value("width") == PRESETS["laptop"].vgg_width
+    assert VggParameters(preset="laptop").value("T") == PRESETS["laptop"].T
+    with pytest.raises(SpecError, match="depth = 20 is not one of 11, 13, 16"):
+        VggParameters(depth=20)
+    with pytest.raises(SpecError, match=f"width = 0.* preset quick has width = {PRESETS['quick'].vgg_width}"):
+        VggParameters(width=0)
+
+
+def test_many_classes_are_the_stand_in_in_preset_quick_alone():
+    assert ManyClassesParameters().data_set() == "digit-variants"
+    assert {ManyClassesParameters(preset=name).data_set() for name in PRESETS if name != "quick"} == {"cifar100"}
+    assert ManyClassesParameters(dataset="cifar100").data_set() == "cifar100"
+    assert Parameters().data_set() == PRESETS["quick"].dataset
+
+
+@pytest.mark.parametrize("given", [{"T": 0}, {"epochs": -1}, {"n_images": 3}, {"batch_size": 2}, {"seed": "x"}])
+def test_parameters_of_the_page_on_own_networks(given):
+    with pytest.raises(SpecError, match=f"{next(iter(given))} = "):
+        OwnNetworksParameters(**given)

@@ -33,7 +33,7 @@ class Augment:
     @classmethod
     def preset(cls, dataset: str, image_size: int) -> Augment:
         """The paper's for CIFAR, its like for a folder; the digits only shift, since mirrored ones are other signs."""
-        if dataset == "digits":
+        if dataset in ("digits", "digit-variants"):
             return cls(crop_padding=1, flip=False)
         if dataset.startswith("folder:"):
             return cls(crop_padding=image_size // 8, flip=True)

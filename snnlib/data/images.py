@@ -4,6 +4,7 @@ A data set is found (or fetched), decoded once into a memory-mapped cache (`cach
 fingerprint of its content: the same images from an archive or from a folder are the same data set.
 
     digits          scikit-learn's scans, embedded                                         `digits.py`
+    digit-variants  the same turned and inverted, forty classes, embedded                  `digits.py`
     cifar10/100     image files or torchvision's archive below DATA_ROOT, or its download  `cifar.py`
     folder:PATH     {train,test}/<class>/* or <class>/*                                    `folders.py`
 """
@@ -38,7 +39,12 @@ KNOWN = {
     "digits": Known("Digits", digits.CLASSES, (1, 16, 16), (1_442, 355), "679e57bb18503521"),
     "cifar10": Known("CIFAR-10", cifar.CLASSES["cifar10"], cifar.SHAPE, (50_000, 10_000), "d3bb1f290e79da19"),
     "cifar100": Known("CIFAR-100", cifar.CLASSES["cifar100"], cifar.SHAPE, (50_000, 10_000), None),
+    # the title says it wherever results of it are shown
+    "digit-variants": Known(
+        "Digit variants (a stand-in, not CIFAR-100)", digits.VARIANTS, (1, 16, 16), (2_884, 710), "1b03c7eaca4b26f8"
+    ),
 }
+EMBEDDED = {"digits": digits.source, "digit-variants": digits.variants_source}
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ def describe(
     """
     known = KNOWN.get(dataset)
     published = known and known.fingerprint and _published(dataset, known)
-    if dataset == "digits" and published:
+    if dataset in EMBEDDED and published:
         _root(data_root, default_cache_dir())  # a mistyped data_root is an error here, too
         return published
     try:
@@ -175,8 +181,8 @@ def _root(data_root: Path | str | None, cache: Path) -> Path:
 
 
 def _source(dataset: str, root: Path, data_root: Path | str | None, download: bool) -> Source:
-    if dataset == "digits":
-        return digits.source()
+    if dataset in EMBEDDED:
+        return EMBEDDED[dataset]()
     if dataset in cifar.CLASSES:
         return cifar.source(dataset, root, download=download)
     if dataset.startswith("folder:"):

@@ -15,7 +15,7 @@ from snnlib.spec.base import (
     UnitFloat,
     explain,
 )
-from snnlib.spec.networks import DEPTHS, STAGES, DataSpec, ModelSpec, TrainSpec
+from snnlib.spec.networks import DEPTHS, STAGES, VGG_DEPTHS, DataSpec, ModelSpec, TrainSpec
 from snnlib.spec.presets import PRESETS, Preset
 from snnlib.spec.results import CompareSpec, MeasuresSpec, RatesSpec
 
@@ -23,6 +23,7 @@ __all__ = [
     "DEPTHS",
     "PRESETS",
     "STAGES",
+    "VGG_DEPTHS",
     "AttackSpec",
     "CompareSpec",
     "DataSpec",

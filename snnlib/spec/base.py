@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,11 +28,14 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    preset_names: ClassVar[Mapping[str, str]] = {}
+    """Fields whose value in a preset stands under another name."""
+
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SpecError(explain(error, type(self).__name__)) from error
+            raise SpecError(explain(error, type(self).__name__, self.preset_names)) from error
 
     def canonical(self) -> str:
         """The spec as JSON with sorted keys and no white space: equal specs give equal text.
@@ -69,9 +73,10 @@ WORDS = {
 }
 
 
-def explain(error: ValidationError, subject: str) -> str:
+def explain(error: ValidationError, subject: str, preset_names: Mapping[str, str] | None = None) -> str:
     """All that pydantic found, as one sentence a user can act on: the name, the value, what would be right."""
-    parts = [_explain_one(_field(found["loc"]), found, subject) for found in error.errors(include_url=False)]
+    names = preset_names or {}
+    parts = [_explain_one(_field(found["loc"]), found, subject, names) for found in error.errors(include_url=False)]
     return "; ".join(dict.fromkeys(parts)) + "."
 
 
@@ -81,7 +86,7 @@ def _field(location: tuple[str | int, ...]) -> str:
     return ".".join(name for name in names if name not in ("bool", "int", "float", "str"))
 
 
-def _explain_one(field: str, found: Any, subject: str) -> str:
+def _explain_one(field: str, found: Any, subject: str, preset_names: Mapping[str, str]) -> str:
     value = found["input"]
     if found["type"] == "extra_forbidden":
         return f"{field} = {value!r}: {subject} has no such parameter"
@@ -93,6 +98,6 @@ def _explain_one(field: str, found: Any, subject: str) -> str:
     wanted = found["msg"].removeprefix("Input should be ")
     for pydantics, ours in WORDS.items():
         wanted = wanted.replace(pydantics, ours)
-    usual = USUAL.get(field)
+    usual = USUAL.get(preset_names.get(field, field))
     example = "" if usual is None else f"; preset quick has {field} = {usual}"
     return f"{field} = {value!r} cannot be used: it should be {wanted}{example}"

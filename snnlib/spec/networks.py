@@ -9,17 +9,20 @@ from pydantic import Field, StrictBool, field_validator, model_validator
 from snnlib.spec.base import NonNegativeInt, PositiveFloat, PositiveInt, Spec, UnitFloat
 
 DEPTHS = (20, 38, 56, 110, 164)
+VGG_DEPTHS = (11, 13, 16)
 STAGES = (1, 2, 3)
+# a VGG computes as much as a ResNet of this depth at the same width: multiply-adds of either, at width 1
+VGG_WORK = {"vgg11": 75, "vgg13": 112, "vgg16": 153}
 
 
 class ModelSpec(Spec):
     """One network. `T`, `tau`, `v_threshold`, `surrogate` and `alpha` are those of `snnlib.LIF`.
 
     An ordinary network (`spiking=False`) has none of them: they are set to fixed values, so that an ANN has one hash
-    whatever `T` its spiking partner runs at.
+    whatever `T` its spiking partner runs at. So is `residual`, of which a VGG has none.
     """
 
-    arch: Literal["resnet20", "resnet38", "resnet56", "resnet110", "resnet164"] = "resnet20"
+    arch: Literal["resnet20", "resnet38", "resnet56", "resnet110", "resnet164", "vgg11", "vgg13", "vgg16"] = "resnet20"
     spiking: StrictBool = True
     T: PositiveInt = 4
     width: PositiveFloat = 1.0
@@ -32,10 +35,14 @@ class ModelSpec(Spec):
     @model_validator(mode="before")
     @classmethod
     def _what_plays_no_part_is_fixed(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("spiking") is False:
+        if not isinstance(values, dict):
+            return values
+        if values.get("arch") in VGG_WORK:
+            values = {**values, "residual": True}
+        if values.get("spiking") is False:
             neuron = {"T": 1, "tau": 0.5, "v_threshold": 1.0, "surrogate": "triangular", "alpha": 1.0}
             return {**values, **neuron}
-        if isinstance(values, dict) and values.get("surrogate") == "dspike":
+        if values.get("surrogate") == "dspike":
             return {**values, "alpha": 1.0}
         return values
 
@@ -111,5 +118,6 @@ class TrainSpec(Spec):
     @property
     def work(self) -> float:
         """Amount of computation, for comparing networks of one data set: what is largest is best begun first."""
-        depth = int(self.model.arch.removeprefix("resnet"))
+        arch = self.model.arch
+        depth = VGG_WORK.get(arch) or int(arch.removeprefix("resnet"))
         return max(self.epochs, 1) * depth * self.model.width**2 * (self.model.T if self.model.spiking else 1)

@@ -30,6 +30,9 @@ class Preset(Spec):
     timesteps: tuple[int, ...]
     tau: UnitFloat = 0.5
     alpha: PositiveFloat = 1.0
+    vgg_depth: PositiveInt = 11
+    vgg_width: PositiveFloat = 1.0
+    many_classes: str = "cifar100"
 
 
 PRESETS = {
@@ -47,6 +50,8 @@ PRESETS = {
         attack_steps=7,
         shortcuts=((1,),),
         timesteps=(1, 2, 4, 8),
+        vgg_width=0.25,
+        many_classes="digit-variants",
     ),
     "laptop": Preset(
         title="CIFAR-10, a dozen epochs, hours on two cores",
@@ -60,6 +65,7 @@ PRESETS = {
         epsilons=(0.004, 0.008, 0.016),  # about 1, 2 and 4 of 255
         shortcuts=((1,), (1, 2)),
         timesteps=(1, 2, 4),  # T = 8 alone would take as long as all of them: ask for it with timesteps=1,2,4,8
+        vgg_width=0.5,
     ),
     "paper": Preset(
         title="CIFAR-10 and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
@@ -75,6 +81,7 @@ PRESETS = {
         attack_steps=20,
         shortcuts=((1,), (2,), (3,), (1, 2)),
         timesteps=(1, 2, 4, 8, 16),
+        vgg_depth=16,
     ),
 }
 USUAL.update(PRESETS["quick"].model_dump())

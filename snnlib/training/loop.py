@@ -34,7 +34,7 @@ from snnlib.data.batches import Augment, Batches
 from snnlib.data.images import ImageData, holdout
 from snnlib.memory import keep_freed_memory
 from snnlib.models import build_model
-from snnlib.models.resnet import ResNet
+from snnlib.models.parts import Classifier
 from snnlib.spec import DataSpec, ModelSpec, TrainSpec
 from snnlib.training import pace
 from snnlib.training.checkpoint import Checkpoint
@@ -61,12 +61,12 @@ class Network:
     """
 
     spec: TrainSpec
-    model: ResNet
+    model: Classifier
     history: list[dict[str, float]]
     means: dict[str, Any] = field(default_factory=dict)
 
 
-def build(model: ModelSpec, data: DataSpec, seed: int) -> ResNet:
+def build(model: ModelSpec, data: DataSpec, seed: int) -> Classifier:
     """The untrained network of a spec: initial weights are a function of `seed` alone."""
     with _seeding, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

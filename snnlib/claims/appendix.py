@@ -1,0 +1,85 @@
+"""The appendix: what holds for the residual network on the base data, holds for VGG networks and CIFAR-100 too (C8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from snnlib.claims.verdict import Bound, Claim, Verdict, judge
+from snnlib.evidence import effect
+from snnlib.tables import corresponding
+
+NEAR = 0.8  # share of its ceiling that a similarity must reach to be called near it
+
+C8 = Claim(
+    id="C8",
+    statement="VGG networks and CIFAR-100 are further cases of the same: spiking and ordinary networks reach similar "
+    "representations at corresponding depth.",
+    criterion="In each case, averaged over corresponding layers, CKA of SNN × ANN exceeds that of untrained networks "
+    f"and that of shuffled images, and it is at least {100 * NEAR:g} % of its ceiling, the mean CKA of two SNNs and of "
+    "two ANNs that differ in their seed.",
+    where="Appendix A.1, A.2",
+    page="notebooks/a1_vgg",
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """CKA of all layers of an SNN and an ANN of other seeds, (layer_a, layer_b), and what it is measured by.
+
+    `ceilings`: two SNNs and two ANNs of these seeds; empty where there is a single seed.
+    """
+
+    cross: xr.DataArray
+    untrained: xr.DataArray
+    shuffled: xr.DataArray
+    ceilings: tuple[xr.DataArray, ...] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One architecture on one data set. `title` names both, and says so where the data stand in for others."""
+
+    title: str
+    pairs: tuple[Pair, ...]
+
+
+def c8(*cases: Case) -> Verdict:
+    """The verdict on C8 from one or more further cases; all of them must keep their bounds.
+
+    Raises:
+        ValueError: no case, or a case without pairs.
+    """
+    return judge(C8, [bound for case in cases for bound in _bounds(case)])
+
+
+def _bounds(case: Case) -> list[Bound]:
+    above = effect(
+        f"{case.title}: CKA of SNN × ANN above that of untrained networks or shuffled images, whichever is larger",
+        _above_nulls,
+        [(pair.cross, pair.untrained, pair.shuffled) for pair in case.pairs],
+    )
+    with_ceiling = [(pair.cross, *pair.ceilings) for pair in case.pairs if pair.ceilings]
+    if not with_ceiling:
+        return [Bound(above, 0.0)]
+    near = effect(f"{case.title}: CKA of SNN × ANN as a share of its ceiling", _share_of_ceiling, with_ceiling)
+    return [Bound(above, 0.0), Bound(near, NEAR)]
+
+
+def _above_nulls(cross: xr.DataArray, *nulls: xr.DataArray) -> float:
+    similarity, *least = _means(cross, *nulls)
+    return similarity - max(least)
+
+
+def _share_of_ceiling(cross: xr.DataArray, *ceilings: xr.DataArray) -> float:
+    similarity, *most = _means(cross, *ceilings)
+    return similarity / float(np.mean(most))
+
+
+def _means(*arrays: xr.DataArray) -> list[float]:
+    """The mean CKA of corresponding layers in each, over those layers that have a value in all."""
+    tables = [corresponding(array, "").set_index("layer")["value"] for array in arrays]
+    values = np.array([table.reindex(tables[0].index) for table in tables])
+    return values[:, np.isfinite(values).all(0)].mean(1).tolist()

@@ -1,0 +1,76 @@
+"""What the appendix asks of the store: which networks and comparisons, once, and what its curves are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from snnlib import similarity
+from snnlib.claims.appendix import c8
+from snnlib.data.cifar import MissingData
+from snnlib.experiments import test_batches as batches_of
+from snnlib.parameters import VggParameters
+from snnlib.run import Run
+from snnlib.studies.appendix import examples, further_case
+
+
+@pytest.fixture
+def vgg(tmp_path, monkeypatch):
+    """A run of small VGG networks on the digits, with an empty store of its own."""
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
+
+    def of(**given):
+        return Run.of(VggParameters(T=2, width=0.1, epochs=1, n_images=32, **given))
+
+    return of
+
+
+def test_a_case_has_its_nulls_and_ceilings_and_is_computed_once(vgg, computed):
+    run = vgg()
+    assert run.architecture == "VGG-11"
+    found = further_case(run)
+    kinds = [name.split("-")[0] for name in computed]
+    assert (kinds.count("digits"), kinds.count("cka")) == (8, 10)  # networks trained and not; comparisons
+    assert found.case.title == "VGG-11 on Digits"
+    assert {network.spec.model.arch for network in found.networks} == {"vgg11"}
+    assert set(found.curves["series"]) == {
+        *("SNN × ANN", "ceiling, SNN × SNN", "ceiling, ANN × ANN", "untrained", "shuffled")
+    }
+    assert [bound.effect.seeds for bound in c8(found.case).bounds] == [2, 2]
+
+    # the curve is the mean over the two pairs of other seeds, compared here without store and study
+    data = run.store.images(run.data)
+    models = {(n.spec.model.spiking, n.spec.seed): n.model for n in found.networks}
+    diagonals = [
+        np.diag(similarity.compare(models[True, i], models[False, 1 - i], batches_of(data, 32, 256))) for i in (0, 1)
+    ]
+    curve = found.curves[found.curves["series"] == "SNN × ANN"]["value"]
+    np.testing.assert_allclose(curve, np.mean(diagonals, axis=0), atol=1e-5)
+
+    before = len(computed)
+    further_case(vgg())
+    assert len(computed) == before
+
+
+def test_one_seed_has_no_ceiling(vgg, computed):
+    found = further_case(vgg(seeds=1))
+    assert [pair.ceilings for pair in found.case.pairs] == [()]
+    assert not found.curves["series"].str.startswith("ceiling").any()
+    assert c8(found.case).word == "undecided"
+
+
+def test_examples_are_test_images_of_their_class(vgg, monkeypatch):
+    run = vgg()
+    data = run.store.images(run.data)
+    shown = examples(run, 4)
+    assert list(shown) == ["0", "3", "6", "9"]
+    for name, image in shown.items():
+        (row,) = np.flatnonzero((data.test.images == np.rint(image * 255)).all((1, 2, 3)))[:1]
+        assert data.test.labels[row] == int(name)
+
+    def missing(_):
+        raise MissingData("not at hand")
+
+    monkeypatch.setattr(type(run.store), "images", lambda self, data: missing(data))
+    assert examples(run) == {}
