@@ -84,12 +84,30 @@ class Parameters(Spec):
     n_images: Annotated[int, Field(ge=4, strict=True)] | None = None
     recompute: Annotated[bool, Field(strict=True)] = False
 
+    def data_set(self) -> str:
+        """The data set as given, else the preset's."""
+        return self.dataset or PRESETS[self.preset].dataset
+
 
 class SpatialParameters(Parameters):
     """Those of the section on width and depth."""
 
     widths: Widths | None = None
     depths: Depths | None = None
+
+
+class EventParameters(Parameters):
+    """Those of the section on event data. `T` is also the number of frames that an event stream is cut into.
+
+    `size`: side of the frames of recorded events, in pixels. `still`: data set of the still images to compare with;
+    None takes those that the events were made from.
+    """
+
+    size: Annotated[int, Field(ge=4, multiple_of=4, strict=True)] | None = None
+    still: str | None = None
+
+    def data_set(self) -> str:
+        return self.dataset or PRESETS[self.preset].events
 
 
 class SpeedParameters(Spec):

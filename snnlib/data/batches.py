@@ -46,8 +46,8 @@ class Augment:
         return corners, rng.random(n) < (0.5 if self.flip else 0.0)
 
     def apply(self, images: np.ndarray, corners: np.ndarray, flips: np.ndarray) -> np.ndarray:
-        """Crop, then flip, with what `draw` returned for them: raw pixels (B, C, H, W), or frames (B, T, C, H, W), all of
-        one stream alike -> the same shape."""
+        """Crop, then flip, with what `draw` returned: raw pixels (B, C, H, W), or frames (B, T, C, H, W), all of one
+        stream alike -> the same shape."""
         if images.ndim == 5:
             together = images.reshape(len(images), -1, *images.shape[-2:])  # (B, T*C, H, W)
             return self.apply(together, corners, flips).reshape(images.shape)

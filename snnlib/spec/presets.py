@@ -24,6 +24,8 @@ class Preset(Spec):
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     widths: tuple[float, ...]
     depths: tuple[int, ...]
+    events: str  # data set of the section on event data
+    size: PositiveInt = 48  # side of the frames of recorded events, in pixels
 
 
 PRESETS = {
@@ -37,6 +39,7 @@ PRESETS = {
         batch_size=64,
         widths=(0.25, 0.5, 1.0),
         depths=(20, 38),
+        events="moving-digits",
     ),
     "laptop": Preset(
         title="CIFAR-10, a dozen epochs, hours on two cores",
@@ -47,6 +50,7 @@ PRESETS = {
         batch_size=128,
         widths=(0.5, 1.0),
         depths=(20,),  # ResNet-38 alone would take as long as all the rest: ask for it with depths=20,38
+        events="moving-cifar10",
     ),
     "paper": Preset(
         title="CIFAR-10 and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
@@ -58,6 +62,7 @@ PRESETS = {
         precision="32-true",
         widths=(1.0, 2.0, 4.0, 8.0, 16.0),
         depths=(20, 38, 56, 110, 164),
+        events="cifar10-dvs",
     ),
 }
 USUAL.update(PRESETS["quick"].model_dump())
