@@ -9,6 +9,7 @@ from __future__ import annotations
 from snnlib.charts.bars import bars
 from snnlib.charts.curves import accuracy_dots, sweep, training_curves
 from snnlib.charts.depth import depth_curve, firing_rates
+from snnlib.charts.events import event_picture
 from snnlib.charts.explain import gram_pair, lif_trace, surrogate_shape
 from snnlib.charts.heatmap import heatmap, heatmaps_row
 from snnlib.charts.theme import NETWORKS, Panels
@@ -19,6 +20,7 @@ __all__ = [
     "accuracy_dots",
     "bars",
     "depth_curve",
+    "event_picture",
     "firing_rates",
     "gram_pair",
     "heatmap",

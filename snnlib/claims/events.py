@@ -30,9 +30,9 @@ C6 = Claim(
     statement="Event-stream input changes the comparison of spiking with ordinary networks.",
     criterion=(
         "The shortfall is how far SNN × ANN lies below its ceiling, the mean of SNN × SNN and ANN × ANN of other "
-        "seeds, averaged over corresponding layers. The claim is supported if the shortfall on events differs from that "
-        f"on images, up or down, by at least {MARGIN} in CKA with the whole 95 % interval of the difference; it is not "
-        f"supported if the interval lies wholly between −{MARGIN} and {MARGIN}; else it is undecided."
+        "seeds, averaged over corresponding layers. The claim is supported if the shortfall on events differs from "
+        f"that on images, up or down, by at least {MARGIN} in CKA with the whole 95 % interval of the difference; it "
+        f"is not supported if the interval lies wholly between −{MARGIN} and {MARGIN}; else it is undecided."
     ),
     where="input section",
     page="05_event_data",
