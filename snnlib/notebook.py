@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from IPython.display import Markdown
 
+from snnlib.claims import Claim, Verdict
 from snnlib.parameters import Parameters
 from snnlib.provenance import git_commit
 from snnlib.run import Run
@@ -65,6 +66,24 @@ def protocol(run: Run) -> Markdown:
         f"commit `{commit[:10] + commit[40:]}`" if commit else "no commit known",
     ]
     return Markdown(f"**Protocol:** {' · '.join(parts)}.")
+
+
+def criterion(claim: Claim) -> Markdown:
+    """What a claim says and how it is judged, to stand before the result."""
+    return Markdown(f"**{claim.id}.** {claim.statement}\n\n**Criterion.** {claim.criterion}")
+
+
+def verdict(found: Verdict) -> Markdown:
+    """The verdict, with every effect, its interval and the bound it is held to."""
+    lines = [f"**{found.claim.id} is {found.word}** under the protocol above.\n"]
+    for bound in found.bounds:
+        wanted = f"wanted: at {'most' if bound.at_most else 'least'} {bound.bound:g}"
+        n, pairs = bound.effect.n_images, bound.effect.seeds
+        size = f"n = {n} images, {pairs} pair{'s' * (pairs != 1)} of networks"
+        lines.append(f"- {bound.effect}; {wanted}: {bound.word} ({size}; 95 % interval)")
+    if any(bound.effect.seeds < 2 for bound in found.bounds):
+        lines.append("\nOne pair of networks says nothing of other seeds: no verdict is given on it.")
+    return Markdown("\n".join(lines))
 
 
 def _assigned(cells: Any) -> list[str]:

@@ -141,7 +141,7 @@ def open_images(
     if dataset in EVENTS:
         source = _event_source(dataset, data_root, cache, download, frames, size)
     else:
-        source = _source(dataset, _root(data_root, cache), data_root, download)
+        source = _source(dataset, root_folder(data_root, cache), data_root, download)
     entry = open_entry(cache, source)
     train, test = (Split(entry.arrays[f"{name}_images"], entry.arrays[f"{name}_labels"]) for name in ("train", "test"))
     name, title, is_subset = _naming(dataset, entry.meta["fingerprint"], (len(train), len(test)))
@@ -176,7 +176,7 @@ def describe(
     known = KNOWN.get(dataset)
     published = known and known.fingerprint and _published(dataset, known)
     if dataset == "digits" and published:
-        _root(data_root, default_cache_dir())  # a mistyped data_root is an error here, too
+        root_folder(data_root, default_cache_dir())  # a mistyped data_root is an error here, too
         return published
     try:
         fetch = download and require_data
@@ -204,7 +204,8 @@ def default_cache_dir() -> Path:
 # ---- from a name to its source
 
 
-def _root(data_root: Path | str | None, cache: Path) -> Path:
+def root_folder(data_root: Path | str | None, cache: Path) -> Path:
+    """Where image files, recordings and archives are looked for, see `open_images`."""
     if data_root is None and not os.environ.get("SNNLIB_DATA"):
         return cache / "downloads"
     root = Path(data_root if data_root is not None else os.environ["SNNLIB_DATA"]).expanduser()
@@ -220,7 +221,7 @@ def _event_source(
     if frames is None or frames < 1:
         raise SpecError(f"dataset = {dataset!r} holds event streams: give frames, the bins to cut them into, such as 4")
     if not dataset.startswith("moving-"):
-        return recorded.source(dataset, _root(data_root, cache), frames, size or recorded.SIZE, download=download)
+        return recorded.source(dataset, root_folder(data_root, cache), frames, size or recorded.SIZE, download=download)
     still = open_images(EVENTS[dataset].still, data_root, cache_dir=cache, download=download)
     if size not in (None, still.image_size):
         raise SpecError(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import pandas as pd
 import xarray as xr
 
+from snnlib.data.examples import Example, example
 from snnlib.data.images import EVENTS
 from snnlib.run import Run
 from snnlib.spec import SpecError, TrainSpec
-from snnlib.tables import seed_pairs
+from snnlib.tables import accuracies, corresponding, over_seeds, seed_pairs
 from snnlib.training import Network
 
 
@@ -29,6 +31,18 @@ class Comparison:
     shuffled: xr.DataArray
     rates: xr.DataArray
     title: str
+    several: bool  # seeds: with one, the ceilings compare a network with itself
+
+    def curve(self, name: str, series: str) -> pd.DataFrame:
+        """CKA of corresponding layers along depth, of `cross`, `snn`, ... as rows for `charts.depth_curve`."""
+        found = getattr(self, name)
+        arrays = found if isinstance(found, list) else [found]
+        return over_seeds([corresponding(all_images(array), series) for array in arrays])
+
+    def accuracy(self, where: str) -> pd.DataFrame:
+        """Test accuracies, networks called "SNN, events"."""
+        table = accuracies(self.networks)
+        return table.assign(network=table["network"] + f", {where}")
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,17 @@ class EventStudy:
         """For each pair of seeds what the claim is judged by: cross, SNN and ANN on events, then on images."""
         both = (self.events, self.still)
         return list(zip(*(arrays for one in both for arrays in (one.cross, one.snn, one.ann)), strict=True))
+
+
+def all_images(result: xr.DataArray) -> xr.DataArray:
+    """A result on all images, of one that also has them without a group at a time."""
+    return result.isel(group=0, drop=True) if "group" in result.dims else result
+
+
+def stream_example(run: Run, index: int = 0) -> Example:
+    """An event stream of the run's test split, for a picture."""
+    data, root = run.data, run.given.data_root
+    return example(data.dataset, root, frames=data.frames, size=data.image_size, index=index, cache_dir=run.store.cache)
 
 
 def still_run(run: Run) -> Run:
@@ -97,4 +122,5 @@ def compare(run: Run) -> Comparison:
         shuffled=run.compare(snn[i], ann[j], pairing="shuffled"),
         rates=run.rates(snn[i]),
         title=run.title,
+        several=count > 1,
     )
