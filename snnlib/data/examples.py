@@ -1,4 +1,4 @@
-"""One event stream of a data set in all its forms, for a picture: image and path where they are known, events, frames."""
+"""One event stream of a data set in all its forms, for a picture: image and path (where known), events, frames."""
 
 from __future__ import annotations
 

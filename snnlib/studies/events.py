@@ -39,6 +39,14 @@ class Comparison:
         arrays = found if isinstance(found, list) else [found]
         return over_seeds([corresponding(all_images(array), series) for array in arrays])
 
+    def shortfall(self, series: str) -> pd.DataFrame:
+        """How far SNN × ANN lies below its ceiling along depth, as rows for `charts.depth_curve`."""
+        found = []
+        for arrays in zip(self.cross, self.snn, self.ann, strict=True):
+            cross, snn, ann = (corresponding(all_images(array), series) for array in arrays)
+            found.append(cross.assign(value=(snn["value"] + ann["value"]) / 2 - cross["value"]))
+        return over_seeds(found)
+
     def accuracy(self, where: str) -> pd.DataFrame:
         """Test accuracies, networks called "SNN, events"."""
         table = accuracies(self.networks)
