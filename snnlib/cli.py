@@ -21,7 +21,9 @@ app.add_typer(stored, name="store")
 console = Console(soft_wrap=True, markup=False, highlight=False)
 
 Preset = Annotated[str, typer.Option(help=f"Values for what is not given: {', '.join(PRESETS)}.")]
-Dataset = Annotated[str | None, typer.Option(help="digits, digit-variants, cifar10, cifar100 or folder:PATH.")]
+Dataset = Annotated[
+    str | None, typer.Option(help="digits, digit-variants, cifar10, cifar100, moving-digits, ..., or folder:PATH.")
+]
 DataRoot = Annotated[Path | None, typer.Option(help="Where data sets lie, or are downloaded to.")]
 Steps = Annotated[int | None, typer.Option("--T", help="Time steps of the spiking network.")]
 Depth = Annotated[int | None, typer.Option(help="20, 38, 56, 110 or 164.")]

@@ -62,7 +62,8 @@ class Shuffled:
     def __iter__(self) -> Iterator[Tensor]:
         generator = torch.Generator().manual_seed(0)
         for images, _ in self.batches:
-            yield images[torch.randperm(len(images), generator=generator)]
+            axis = images.dim() - 4  # images (B, C, H, W), frames (T, B, C, H, W)
+            yield images.index_select(axis, torch.randperm(images.shape[axis], generator=generator))
 
 
 @singledispatch

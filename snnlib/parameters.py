@@ -173,6 +173,20 @@ class TemporalParameters(Parameters):
     alpha: PositiveFloat | None = None
 
 
+class EventParameters(Parameters):
+    """Those of the section on event data. `T` is also the number of frames that an event stream is cut into.
+
+    `size`: side of the frames of recorded events, in pixels. `still`: data set of the still images to compare with;
+    None takes those that the events were made from.
+    """
+
+    size: Annotated[int, Field(ge=4, multiple_of=4, strict=True)] | None = None
+    still: str | None = None
+
+    def data_set(self) -> str:
+        return self.dataset or PRESETS[self.preset].events
+
+
 class SpeedParameters(Spec):
     """Those of the page on speed."""
 

@@ -38,19 +38,25 @@ class Run:
             SpecError: unknown data set, or data that are neither at hand nor to be downloaded, and no stored result.
         """
         from snnlib.data.cifar import MissingData
-        from snnlib.data.images import KNOWN, describe, open_images
+        from snnlib.data.images import EVENTS, KNOWN, describe, open_images
 
         preset = PRESETS[given.preset]
         dataset = given.data_set()
+        how = {}
+        if dataset in EVENTS:
+            size = getattr(given, "size", None) or (None if dataset.startswith("moving-") else preset.size)
+            how = {"frames": given.T or preset.T, "size": size}
         store = Store(data_root=given.data_root, dataset=dataset, recompute=given.recompute)
         try:
-            images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False)
+            images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False, **how)
         except MissingData:
-            known = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
-            run = cls(given, preset, known, KNOWN[dataset].title, store, KNOWN[dataset].sizes[1])
-            if run.is_stored():  # then the images may never be needed
-                return run
-            images = open_images(dataset, given.data_root, cache_dir=store.cache)  # downloads, or says what is missing
+            if KNOWN[dataset].fingerprint:  # else no result can have been published
+                known = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
+                run = cls(given, preset, known, KNOWN[dataset].title, store, KNOWN[dataset].sizes[1])
+                if run.is_stored():  # then the images may never be needed
+                    return run
+            # downloads, or says what is missing
+            images = open_images(dataset, given.data_root, cache_dir=store.cache, **how)
         available = len(images.test)
         if given.n_images and given.n_images > available:
             raise SpecError(

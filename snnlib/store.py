@@ -127,7 +127,9 @@ class Store:
         from snnlib.data.images import open_images
 
         is_folder = data.dataset.startswith("folder:") and (self.dataset or "").startswith("folder:")
-        images = open_images(self.dataset if is_folder else data.dataset, self.data_root, cache_dir=self.cache)
+        name = self.dataset if is_folder else data.dataset
+        as_frames = {"frames": data.frames, "size": data.image_size} if data.frames else {}
+        images = open_images(name, self.data_root, cache_dir=self.cache, **as_frames)
         if images.fingerprint != data.fingerprint:
             raise SpecError(
                 f"dataset = {data.dataset!r} holds other images ({images.fingerprint}) than those asked for "

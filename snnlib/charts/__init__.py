@@ -10,6 +10,7 @@ from snnlib.charts.bars import bars
 from snnlib.charts.blocks import block_profile
 from snnlib.charts.curves import accuracy_dots, sweep, training_curves
 from snnlib.charts.depth import depth_curve, firing_rates
+from snnlib.charts.events import event_picture
 from snnlib.charts.explain import gram_pair, lif_trace, surrogate_shape
 from snnlib.charts.heatmap import heatmap, heatmaps_row
 from snnlib.charts.pictures import pictures
@@ -23,6 +24,7 @@ __all__ = [
     "bars",
     "block_profile",
     "depth_curve",
+    "event_picture",
     "firing_rates",
     "gram_pair",
     "heatmap",

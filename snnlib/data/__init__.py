@@ -6,7 +6,18 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["batches", "cache", "cifar", "digits", "folders", "images"],
+    submodules=[
+        "batches",
+        "cache",
+        "cifar",
+        "digits",
+        "events",
+        "folders",
+        "images",
+        "readers",
+        "recorded",
+        "simulate",
+    ],
     submod_attrs={
         "batches": ["Augment", "Batches"],
         "images": ["ImageData", "Split", "default_cache_dir", "describe", "holdout", "open_images"],

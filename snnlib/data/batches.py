@@ -1,4 +1,4 @@
-"""Batches of normalised images, the same in every process that knows (seed, epoch).
+"""Batches of normalised images or frames of events, the same in every process that knows (seed, epoch).
 
 All that is random in an epoch, its permutation and each image's crop and flip, is drawn at its start from generators
 seeded by (seed, epoch). Nothing is carried from one epoch to the next, so a resumed run sees the very batches that an
@@ -32,10 +32,11 @@ class Augment:
 
     @classmethod
     def preset(cls, dataset: str, image_size: int) -> Augment:
-        """The paper's for CIFAR, its like for a folder; the digits only shift, since mirrored ones are other signs."""
-        if dataset in ("digits", "digit-variants"):
+        """The paper's for CIFAR, its like for a folder and for recorded events; the digits only shift, since mirrored
+        ones are other signs. Simulated events are treated as the images they come from."""
+        if dataset in ("digits", "digit-variants", "moving-digits"):
             return cls(crop_padding=1, flip=False)
-        if dataset.startswith("folder:"):
+        if dataset.startswith("folder:") or dataset in ("cifar10-dvs", "n-caltech101"):
             return cls(crop_padding=image_size // 8, flip=True)
         return cls(crop_padding=4, flip=True)
 
@@ -45,7 +46,11 @@ class Augment:
         return corners, rng.random(n) < (0.5 if self.flip else 0.0)
 
     def apply(self, images: np.ndarray, corners: np.ndarray, flips: np.ndarray) -> np.ndarray:
-        """Crop, then flip: (B, C, H, W) of raw pixels, with what `draw` returned for them -> (B, C, H, W)."""
+        """Crop, then flip, with what `draw` returned: raw pixels (B, C, H, W), or frames (B, T, C, H, W), all of one
+        stream alike -> the same shape."""
+        if images.ndim == 5:
+            together = images.reshape(len(images), -1, *images.shape[-2:])  # (B, T*C, H, W)
+            return self.apply(together, corners, flips).reshape(images.shape)
         pad, (height, width) = self.crop_padding, images.shape[2:]
         padded = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))  # (B, C, H + 2 pad, W + 2 pad)
         # a view with every possible crop: (B, C, 2 pad + 1, 2 pad + 1, H, W)
@@ -57,6 +62,8 @@ class Augment:
 
 class Batches:
     """Re-iterable batches of a split: pairs of images float32 (B, C, H, W), normalised, and labels int64 (B,).
+
+    Frames of events come time first, (T, B, C, H, W).
 
     mean, std: by channel, of pixels in 0..1. shuffle_seed: None keeps the split's order; else the order and the
     augmentation follow from it and from the epoch (`set_epoch`). drop_last: leave out a last batch that is not full.
@@ -112,10 +119,12 @@ class Batches:
         for batch in range(len(self)):
             # this rank's places in the epoch: what is drawn belongs to the place, whichever rank serves it
             places = slice(batch * self.batch_size + self.rank, (batch + 1) * self.batch_size, self.world_size)
-            images = self.dataset.images[order[places]]  # (B, C, H, W) uint8, a copy
+            images = self.dataset.images[order[places]]  # (B, C, H, W) or (B, T, C, H, W) uint8, a copy
             if draws:
                 images = self.augment.apply(images, *(drawn[places] for drawn in draws))
             normalised = torch.from_numpy(images).float().sub_(self._mean).div_(self._std)
+            if normalised.dim() == 5:
+                normalised = normalised.transpose(0, 1).contiguous()  # (B, T, C, H, W) -> (T, B, C, H, W)
             yield normalised, torch.from_numpy(self.dataset.labels[order[places]])
 
     def _rng(self, stream: int) -> np.random.Generator:

@@ -8,7 +8,7 @@ images' digests and labels in this order: equal fingerprints, equal data.
 
 An entry of the cache is one folder, `<dataset>-<source key>/`:
 
-    train_images.npy  test_images.npy    uint8 (N, C, H, W)
+    train_images.npy  test_images.npy    uint8 (N, C, H, W); frames of events (N, T, C, H, W)
     train_labels.npy  test_labels.npy    int64 (N,)
     meta.json                            classes, fingerprint, mean and std, source, versions, checksums of the above
 
@@ -46,12 +46,14 @@ CHUNK = 4096  # images moved at a time, so that a data set need not fit into mem
 class Raw:
     """Decoded images in whatever order they came: `splits` holds "train" and "test", or "all" to be split here.
 
-    Each split is (images uint8 (N, C, H, W), labels (N,)).
+    Each split is (images uint8 (N, C, H, W) or frames (N, T, C, H, W), labels (N,)). `ordered`: keep the order in which
+    they come, because what they were made from is in canonical order already.
     """
 
     classes: tuple[str, ...]
     splits: dict[str, tuple[np.ndarray, np.ndarray]]
     origin: str
+    ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Entry:
 
 
 def digests(images: np.ndarray) -> np.ndarray:
-    """SHA-256 of the shape and raw pixels of each image: (N, C, H, W) uint8 -> (N, 32) uint8."""
+    """SHA-256 of the shape and raw pixels of each image: (N, ...) uint8 -> (N, 32) uint8."""
     head = "x".join(map(str, images.shape[1:])).encode() + b":"
     joined = b"".join(hashlib.sha256(head + image.tobytes()).digest() for image in images)
     return np.frombuffer(joined, dtype=np.uint8).reshape(-1, 32)
@@ -98,17 +100,20 @@ def fingerprint(classes: Iterable[str], splits: dict[str, tuple[np.ndarray, np.n
 
 
 def channel_statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel, pixels in 0..1. Counted, not summed: exact, the same on any machine."""
+    """Mean and standard deviation per channel of (N, ..., C, H, W), pixels in 0..1.
+
+    Counted, not summed: exact, the same on any machine.
+    """
     values = np.arange(256)
     mean, std = [], []
-    for channel in range(images.shape[1]):
+    for channel in range(images.shape[-3]):
         counts = np.zeros(256, dtype=np.int64)
         for start in range(0, len(images), CHUNK):
-            counts += np.bincount(images[start : start + CHUNK, channel].ravel(), minlength=256)
+            counts += np.bincount(images[start : start + CHUNK, ..., channel, :, :].ravel(), minlength=256)
         n, total, squares = (int((counts * values**power).sum()) for power in (0, 1, 2))
         mean.append(total / n / 255)
-        # one grey level at the least: a constant channel is centred, not divided by zero
-        std.append(max((n * squares - total * total) ** 0.5 / n, 1.0) / 255)
+        # a constant channel is centred, not divided by zero
+        std.append(((n * squares - total * total) ** 0.5 / n or 1.0) / 255)
     return mean, std
 
 
@@ -135,7 +140,7 @@ def write(raw: Raw, directory: Path) -> None:
     for name, (images, labels) in raw.splits.items():
         digest = np.concatenate([digests(images[i : i + CHUNK]) for i in range(0, len(images), CHUNK)])
         labels = np.asarray(labels, dtype=np.int64)
-        order = canonical_order(digest, labels)
+        order = np.arange(len(labels)) if raw.ordered else canonical_order(digest, labels)
         digest, labels = digest[order], labels[order]
         parts = split_rows(digest, labels) if name == "all" else {name: np.arange(len(labels))}
         for part, rows in parts.items():

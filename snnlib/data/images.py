@@ -7,6 +7,10 @@ fingerprint of its content: the same images from an archive or from a folder are
     digit-variants  the same turned and inverted, forty classes, embedded                  `digits.py`
     cifar10/100     image files or torchvision's archive below DATA_ROOT, or its download  `cifar.py`
     folder:PATH     {train,test}/<class>/* or <class>/*                                    `folders.py`
+    moving-*        events simulated from digits or cifar10 under small eye movements      `simulate.py`
+    cifar10-dvs, n-caltech101   recordings of an event camera, below DATA_ROOT or fetched  `recorded.py`
+
+An event stream becomes `frames` bins of event counts, so that its "images" are (T, 2, H, W).
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from snnlib.data import cifar, digits, folders
+from snnlib.data import cifar, digits, folders, recorded, simulate
 from snnlib.data.cache import Source, open_entry
 from snnlib.spec import DataSpec, SpecError
 
@@ -31,8 +35,9 @@ class Known:
     title: str
     classes: tuple[str, ...]
     shape: tuple[int, int, int]  # (C, H, W)
-    sizes: tuple[int, int]  # images to train and to test with
+    sizes: tuple[int, int] | None  # images to train and to test with
     fingerprint: str | None
+    still: str | None = None  # of event data: the still images that were shown to the camera, where they are known here
 
 
 KNOWN = {
@@ -45,11 +50,25 @@ KNOWN = {
     ),
 }
 EMBEDDED = {"digits": digits.source, "digit-variants": digits.variants_source}
+EVENTS = {  # shapes are those of one frame
+    "moving-digits": Known(
+        "moving digits (simulated events)", digits.CLASSES, (2, 16, 16), (1_442, 355), None, "digits"
+    ),
+    "moving-cifar10": Known(
+        "moving CIFAR-10 (simulated events)", cifar.CLASSES["cifar10"], (2, 32, 32), (50_000, 10_000), None, "cifar10"
+    ),
+    "cifar10-dvs": Known(
+        "CIFAR10-DVS", recorded.CLASSES, (2, recorded.SIZE, recorded.SIZE), recorded.SIZES, None, "cifar10"
+    ),
+    "n-caltech101": Known("N-Caltech101", (), (2, recorded.SIZE, recorded.SIZE), None, None),
+}
+KNOWN |= EVENTS
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images uint8 (N, C, H, W), usually a read-only memory map, and labels int64 (N,), in canonical order."""
+    """Images uint8 (N, C, H, W), or frames of events (N, T, C, H, W), usually a read-only memory map, and labels int64
+    (N,), in canonical order."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -68,7 +87,7 @@ class Split:
 class ImageData:
     """An opened data set. `mean` and `std` are those of the training split by channel, with pixels in 0..1."""
 
-    name: str  # "digits", "cifar10", "cifar100", or "folder:" and the last part of its path
+    name: str  # as in `KNOWN`, or "folder:" and the last part of its path
     title: str
     classes: tuple[str, ...]
     train: Split
@@ -80,11 +99,16 @@ class ImageData:
 
     @property
     def in_channels(self) -> int:
-        return self.train.images.shape[1]
+        return self.train.images.shape[-3]
 
     @property
     def image_size(self) -> int:
-        return self.train.images.shape[2]
+        return self.train.images.shape[-2]
+
+    @property
+    def frames(self) -> int | None:
+        """Bins that an event stream was cut into; None for still images."""
+        return self.train.images.shape[1] if self.train.images.ndim == 5 else None
 
     @property
     def num_classes(self) -> int:
@@ -98,20 +122,33 @@ class ImageData:
             in_channels=self.in_channels,
             num_classes=self.num_classes,
             image_size=self.image_size,
+            frames=self.frames,
         )
 
 
 def open_images(
-    dataset: str, data_root: Path | str | None = None, *, cache_dir: Path | str | None = None, download: bool = True
+    dataset: str,
+    data_root: Path | str | None = None,
+    *,
+    cache_dir: Path | str | None = None,
+    download: bool = True,
+    frames: int | None = None,
+    size: int | None = None,
 ) -> ImageData:
     """Open a data set by name, decoding it into the cache the first time.
 
     data_root: where image files and archives are looked for and downloads go; default: the environment variable
     SNNLIB_DATA, else a folder in the cache. cache_dir: default SNNLIB_CACHE, else the user's cache folder.
+    frames: bins that an event stream is cut into; still images have none. size: side of the frames of recorded events;
+    simulated ones have that of their images.
     Raises SpecError for an unknown name, for data that is missing and cannot be downloaded, and for unreadable data.
     """
     cache = Path(cache_dir).expanduser() if cache_dir else default_cache_dir()
-    entry = open_entry(cache, _source(dataset, _root(data_root, cache), data_root, download))
+    if dataset in EVENTS:
+        source = _event_source(dataset, data_root, cache, download, frames, size)
+    else:
+        source = _source(dataset, root_folder(data_root, cache), data_root, download)
+    entry = open_entry(cache, source)
     train, test = (Split(entry.arrays[f"{name}_images"], entry.arrays[f"{name}_labels"]) for name in ("train", "test"))
     name, title, is_subset = _naming(dataset, entry.meta["fingerprint"], (len(train), len(test)))
     return ImageData(
@@ -134,6 +171,8 @@ def describe(
     cache_dir: Path | str | None = None,
     download: bool = True,
     require_data: bool = True,
+    frames: int | None = None,
+    size: int | None = None,
 ) -> DataSpec:
     """The DataSpec of a data set: what its results are stored under.
 
@@ -143,10 +182,11 @@ def describe(
     known = KNOWN.get(dataset)
     published = known and known.fingerprint and _published(dataset, known)
     if dataset in EMBEDDED and published:
-        _root(data_root, default_cache_dir())  # a mistyped data_root is an error here, too
+        root_folder(data_root, default_cache_dir())  # a mistyped data_root is an error here, too
         return published
     try:
-        return open_images(dataset, data_root, cache_dir=cache_dir, download=download and require_data).spec
+        fetch = download and require_data
+        return open_images(dataset, data_root, cache_dir=cache_dir, download=fetch, frames=frames, size=size).spec
     except cifar.MissingData:
         if require_data or not published:
             raise
@@ -170,7 +210,8 @@ def default_cache_dir() -> Path:
 # ---- from a name to its source
 
 
-def _root(data_root: Path | str | None, cache: Path) -> Path:
+def root_folder(data_root: Path | str | None, cache: Path) -> Path:
+    """Where image files, recordings and archives are looked for, see `open_images`."""
     if data_root is None and not os.environ.get("SNNLIB_DATA"):
         return cache / "downloads"
     root = Path(data_root if data_root is not None else os.environ["SNNLIB_DATA"]).expanduser()
@@ -178,6 +219,23 @@ def _root(data_root: Path | str | None, cache: Path) -> Path:
         label = "data_root" if data_root is not None else "SNNLIB_DATA"
         raise SpecError(f"{label} = {str(root)!r} is not a folder; create it, or correct its name")
     return root
+
+
+def _event_source(
+    dataset: str, data_root: Path | str | None, cache: Path, download: bool, frames: int | None, size: int | None
+) -> Source:
+    if frames is None or frames < 1:
+        raise SpecError(f"dataset = {dataset!r} holds event streams: give frames, the bins to cut them into, such as 4")
+    if not dataset.startswith("moving-"):
+        return recorded.source(dataset, root_folder(data_root, cache), frames, size or recorded.SIZE, download=download)
+    still = open_images(EVENTS[dataset].still, data_root, cache_dir=cache, download=download)
+    if size not in (None, still.image_size):
+        raise SpecError(
+            f"size = {size} is not that of {still.title}, {still.image_size}: events of moving images "
+            "keep it; leave size out"
+        )
+    splits = {split: (part.images, part.labels) for split, part in (("train", still.train), ("test", still.test))}
+    return simulate.source(dataset, still.fingerprint, still.classes, splits, frames)
 
 
 def _source(dataset: str, root: Path, data_root: Path | str | None, download: bool) -> Source:
@@ -215,6 +273,8 @@ def _naming(dataset: str, fingerprint: str, sizes: tuple[int, int]) -> tuple[str
         return f"folder:{name}", name, False
     known = KNOWN[dataset]
     if fingerprint == known.fingerprint or (known.fingerprint is None and sizes == known.sizes):
+        return dataset, known.title, False
+    if known.sizes is None:
         return dataset, known.title, False
     is_subset = sizes != known.sizes and all(have <= full for have, full in zip(sizes, known.sizes, strict=True))
     return dataset, f"{known.title} ({'subset' if is_subset else 'modified'})", is_subset

@@ -71,13 +71,17 @@ class ModelSpec(Spec):
 
 
 class DataSpec(Spec):
-    """One data set, known by its content: `fingerprint` is that of the decoded images, labels and class names."""
+    """One data set, known by its content: `fingerprint` is that of the decoded images, labels and class names.
+
+    `frames`: bins that event streams are cut into; None for still images.
+    """
 
     dataset: str
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
     in_channels: PositiveInt
     num_classes: Annotated[int, Field(ge=2, strict=True)]
     image_size: PositiveInt
+    frames: PositiveInt | None = None
 
     @property
     def slug(self) -> str:
@@ -111,6 +115,16 @@ class TrainSpec(Spec):
             raise ValueError(f"warmup_epochs = {self.warmup_epochs} must be fewer than epochs = {self.epochs}")
         return self
 
+    @model_validator(mode="after")
+    def _a_step_for_each_frame(self) -> Self:
+        frames = self.data.frames
+        if frames and self.model.spiking and frames != self.model.T:
+            raise ValueError(
+                f"T = {self.model.T}, but {self.data.dataset} was cut into {frames} frames, and a spiking network "
+                "takes one frame a step; open it with as many frames as steps"
+            )
+        return self
+
     @property
     def slug(self) -> str:
         return f"{self.data.slug}-{self.model.slug}-e{self.epochs}-s{self.seed}"
@@ -120,4 +134,5 @@ class TrainSpec(Spec):
         """Amount of computation, for comparing networks of one data set: what is largest is best begun first."""
         arch = self.model.arch
         depth = VGG_WORK.get(arch) or int(arch.removeprefix("resnet"))
-        return max(self.epochs, 1) * depth * self.model.width**2 * (self.model.T if self.model.spiking else 1)
+        steps = self.data.frames or (self.model.T if self.model.spiking else 1)
+        return max(self.epochs, 1) * depth * self.model.width**2 * steps

@@ -33,6 +33,8 @@ class Preset(Spec):
     vgg_depth: PositiveInt = 11
     vgg_width: PositiveFloat = 1.0
     many_classes: str = "cifar100"
+    events: str  # data set of the section on event data
+    size: PositiveInt = 48  # side of the frames of recorded events, in pixels
 
 
 PRESETS = {
@@ -52,6 +54,7 @@ PRESETS = {
         timesteps=(1, 2, 4, 8),
         vgg_width=0.25,
         many_classes="digit-variants",
+        events="moving-digits",
     ),
     "laptop": Preset(
         title="CIFAR-10, a dozen epochs, hours on two cores",
@@ -66,6 +69,7 @@ PRESETS = {
         shortcuts=((1,), (1, 2)),
         timesteps=(1, 2, 4),  # T = 8 alone would take as long as all of them: ask for it with timesteps=1,2,4,8
         vgg_width=0.5,
+        events="moving-cifar10",
     ),
     "paper": Preset(
         title="CIFAR-10 and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
@@ -82,6 +86,7 @@ PRESETS = {
         shortcuts=((1,), (2,), (3,), (1, 2)),
         timesteps=(1, 2, 4, 8, 16),
         vgg_depth=16,
+        events="cifar10-dvs",
     ),
 }
 USUAL.update(PRESETS["quick"].model_dump())

@@ -265,4 +265,5 @@ def evaluate(model: nn.Module, batches: Batches, fabric: Fabric | None = None) -
 
 
 def _to(images: Tensor, labels: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    return images.to(device, memory_format=torch.channels_last, non_blocking=True), labels.to(device, non_blocking=True)
+    layout = {"memory_format": torch.channels_last} if images.dim() == 4 else {}  # frames are (T, B, C, H, W)
+    return images.to(device, non_blocking=True, **layout), labels.to(device, non_blocking=True)

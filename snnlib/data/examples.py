@@ -1,0 +1,60 @@
+"""One event stream of a data set in all its forms, for a picture: image and path (where known), events, frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from snnlib.data import events, recorded, simulate
+from snnlib.data.images import EVENTS, default_cache_dir, open_images, root_folder
+from snnlib.spec import SpecError
+
+
+@dataclass(frozen=True)
+class Example:
+    """`stream`: events of dtype `events.EVENT`; `span`: microseconds; `frames`: (T, 2, H, W).
+
+    `image`: (H, W), 0 to 255, and `path`: (S + 1, 2), down and right in pixels; None for a recording.
+    """
+
+    stream: np.ndarray
+    span: tuple[int, int]
+    frames: np.ndarray
+    label: str
+    image: np.ndarray | None = None
+    path: np.ndarray | None = None
+
+
+def example(
+    dataset: str,
+    data_root: Path | str | None = None,
+    *,
+    frames: int,
+    size: int | None = None,
+    index: int = 0,
+    cache_dir: Path | None = None,
+) -> Example:
+    """The `index`-th event stream of the test split; of recordings, in the order of their names.
+
+    Raises:
+        SpecError: no event data, or fewer streams; and as `open_images`.
+    """
+    if dataset not in EVENTS:
+        raise SpecError(f"dataset = {dataset!r} holds no event streams; choose one of {', '.join(EVENTS)}")
+    if dataset.startswith("moving-"):
+        still = open_images(EVENTS[dataset].still, data_root, cache_dir=cache_dir)
+        image = still.test.take(index + 1).images[index]
+        stream, span = simulate.stream(image, frames)
+        counted = events.frames(stream, frames, sensor=image.shape[-2:], span=span)
+        label = still.classes[still.test.labels[index]]
+        path = simulate.path(still.image_size, frames) / simulate.FINE
+        return Example(stream, span, counted, label, simulate.luminance(image[None])[0], path)
+    root = root_folder(data_root, cache_dir or default_cache_dir())
+    for number, (stream, field, label) in enumerate(recorded.examples(dataset, root)):
+        if number == index and len(stream):
+            span = (int(stream["t"].min()), int(stream["t"].max()) + 1)
+            counted = events.frames(stream, frames, sensor=field, size=size or recorded.SIZE, span=span)
+            return Example(stream, span, counted, label)
+    raise SpecError(f"index = {index}: {str(root)!r} has no such recording of {dataset} in its test split")
