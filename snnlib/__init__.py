@@ -2,8 +2,8 @@
 
 The four names most users need stand here; everything else is in the rooms, from the ground up: `spec`, `kernels`,
 `memory`, `neurons`, `models`, `data`, `training`, `recording`, `similarity`, `attacks`, `experiments`, `workers`,
-`store`, `evidence`, `tables`, `claims`, `measurements`, `charts`, `parameters`, `run`, `studies`, `notebook`. Nothing
-heavy is imported until it is used, so a mistyped parameter is reported before torch has loaded.
+`store`, `evidence`, `tables`, `claims`, `measurements`, `charts`, `parameters`, `run`, `studies`, `ledger`, `notebook`.
+Nothing heavy is imported until it is used, so a mistyped parameter is reported before torch has loaded.
 """
 
 import lazy_loader
@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "experiments",
         "kernels",
         "layers",
+        "ledger",
         "measurements",
         "memory",
         "loaders",

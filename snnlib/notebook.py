@@ -77,10 +77,9 @@ def verdict(found: Verdict) -> Markdown:
     """The verdict, with every effect, its interval and the bound it is held to."""
     lines = [f"**{found.claim.id} is {found.word}** under the protocol above.\n"]
     for bound in found.bounds:
-        wanted = f"wanted: at {'most' if bound.at_most else 'least'} {bound.bound:g}"
         n, pairs = bound.effect.n_images, bound.effect.seeds
         size = f"n = {n} images, {pairs} pair{'s' * (pairs != 1)} of networks"
-        lines.append(f"- {bound.effect}; {wanted}: {bound.word} ({size}; 95 % interval)")
+        lines.append(f"- {bound.effect}; wanted: {bound.wanted}: {bound.word} ({size}; 95 % interval)")
     if any(bound.effect.seeds < 2 for bound in found.bounds):
         lines.append("\nOne pair of networks says nothing of other seeds: no verdict is given on it.")
     return Markdown("\n".join(lines))

@@ -10,7 +10,7 @@ from torch import nn
 
 import snnlib
 from snnlib import attacks
-from snnlib.claims.adversarial import LEAST, adversarial, at_loss, drift, of_blocks
+from snnlib.claims.adversarial import LEAST, at_loss, c7, drift, of_blocks
 from snnlib.loaders import group_of
 from snnlib.parameters import AdversarialParameters
 from snnlib.spec import AttackSpec, SpecError
@@ -232,7 +232,7 @@ def test_equal_loss_lies_between_two_epsilons():
 def test_supported_where_one_kind_drifts_further_both_ways():
     more, less = ([0, 0.4, 0.8], SAME), ([0, 0.1, 0.3], SAME)
     for snn, ann, first in ((less, more, "ANN − SNN"), (more, less, "SNN − ANN")):
-        verdict = adversarial([pair(snn, ann, shift) for shift in (0.0, 0.01, -0.01)])
+        verdict = c7([pair(snn, ann, shift) for shift in (0.0, 0.01, -0.01)])
         assert verdict.word == "supported"
         equal, lost = (bound.effect for bound in verdict.bounds)
         assert first in equal.what
@@ -244,13 +244,13 @@ def test_supported_where_one_kind_drifts_further_both_ways():
 
 def test_not_supported_where_both_drift_alike():
     alike = ([0, 0.4, 0.8], SAME), ([0, 0.41, 0.8], SAME)
-    assert adversarial([pair(*alike, shift) for shift in (0.0, 0.01, -0.01)]).word == "not supported"
+    assert c7([pair(*alike, shift) for shift in (0.0, 0.01, -0.01)]).word == "not supported"
 
 
 def test_not_supported_where_only_the_attack_on_one_kind_is_stronger():
     """At equal epsilon the ANN drifts further, but only since its attack does more harm: at equal loss they agree."""
     weak, strong = ([0, 0.2, 0.4], [0.8, 0.6, 0.4]), ([0, 0.4, 0.8], [0.8, 0.4, 0.0])
-    verdict = adversarial([pair(weak, strong, shift) for shift in (0.0, 0.001, -0.001)])
+    verdict = c7([pair(weak, strong, shift) for shift in (0.0, 0.001, -0.001)])
     assert [bound.word for bound in verdict.bounds] == ["supported", "not supported"]
     assert verdict.word == "not supported"
 
@@ -258,7 +258,7 @@ def test_not_supported_where_only_the_attack_on_one_kind_is_stronger():
 def test_not_supported_where_the_two_ways_disagree_in_direction():
     """The ANN drifts further at equal epsilon, the SNN at equal loss."""
     snn, ann = ([0, 0.3, 0.5], [0.8, 0.8, 0.0]), ([0, 0.5, 0.7], [0.8, 0.0, 0.0])
-    verdict = adversarial([pair(snn, ann, shift) for shift in (0.0, 0.001, -0.001)])
+    verdict = c7([pair(snn, ann, shift) for shift in (0.0, 0.001, -0.001)])
     assert verdict.bounds[0].effect.value == pytest.approx(0.2)
     assert verdict.bounds[1].effect.value == pytest.approx(-0.15)
     assert verdict.word == "not supported"
@@ -266,11 +266,11 @@ def test_not_supported_where_the_two_ways_disagree_in_direction():
 
 def test_undecided_where_seeds_scatter_or_the_sweep_ends_too_soon_or_one_pair_is_all():
     more, less = ([0, 0.4, 0.8], SAME), ([0, 0.1, 0.3], SAME)
-    assert adversarial([pair(less, more), pair(more, less), pair(less, more)]).word == "undecided"
-    assert adversarial([pair(less, more)]).word == "undecided"
+    assert c7([pair(less, more), pair(more, less), pair(less, more)]).word == "undecided"
+    assert c7([pair(less, more)]).word == "undecided"
     robust = [0.9, 0.8, 0.7]
     early = [pair((less[0], robust), (more[0], robust), shift) for shift in (0.0, 0.01)]
-    assert [bound.word for bound in adversarial(early).bounds] == ["supported", "undecided"]
+    assert [bound.word for bound in c7(early).bounds] == ["supported", "undecided"]
 
 
 def test_groups_of_images_widen_the_interval():
@@ -283,8 +283,8 @@ def test_groups_of_images_widen_the_interval():
         parts = [found, *(found.assign(cka=found["cka"] + rng.normal(0, 0.05)) for _ in range(8))]
         return xr.concat(parts, "group", combine_attrs="override")
 
-    plain = adversarial(pairs).bounds[0].effect
-    wide = adversarial([(grouped(snn), grouped(ann)) for snn, ann in pairs]).bounds[0].effect
+    plain = c7(pairs).bounds[0].effect
+    wide = c7([(grouped(snn), grouped(ann)) for snn, ann in pairs]).bounds[0].effect
     assert wide.value == pytest.approx(plain.value)
     assert wide.high - wide.low > plain.high - plain.low
     assert plain.low > LEAST
@@ -317,4 +317,4 @@ def test_a_study_asks_for_every_attack_once_and_tables_it(run, computed):
     assert of["fc"] == pytest.approx(expected)
     means = tabled.mean_drift(results, {("SNN", "SNN"): "SNN"})
     assert means["value"].iloc[0] == pytest.approx(0, abs=1e-4)
-    assert adversarial(results.white_box).word in ("supported", "not supported", "undecided")
+    assert c7(results.white_box).word in ("supported", "not supported", "undecided")

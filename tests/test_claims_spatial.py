@@ -99,7 +99,7 @@ def test_dead_layers_are_left_out_and_shift_nothing() -> None:
     ],
 )
 def test_c1(values: np.ndarray, options: dict, word: str) -> None:
-    verdict = spatial.checkerboard(arrays(values, **options))
+    verdict = spatial.c1(arrays(values, **options))
     assert (verdict.claim.id, verdict.word) == ("C1", word)
 
 
@@ -127,15 +127,15 @@ MOVED = 0.9 - 0.006 * np.abs(DEPTH[:, None] - 21 - DEPTH)  # most similar three 
     ],
 )
 def test_c2(cross: np.ndarray, untrained: float, ceiling: float, word: str) -> None:
-    verdict = spatial.corresponding_depth(arrays(cross), nulls(untrained), nulls(0.0), ceilings(ceiling))
+    verdict = spatial.c2(arrays(cross), nulls(untrained), nulls(0.0), ceilings(ceiling))
     assert (verdict.claim.id, verdict.word) == ("C2", word)
     assert len(verdict.bounds) == 3
 
 
 def test_c2_needs_more_than_one_pair_and_a_ceiling() -> None:
     one = (arrays(SMOOTH, 1), nulls(0.3, 1), nulls(0.0, 1))
-    assert spatial.corresponding_depth(*one, ceilings(0.95, 1)).word == "undecided"
-    assert spatial.corresponding_depth(*one, []).word == "undecided"
+    assert spatial.c2(*one, ceilings(0.95, 1)).word == "undecided"
+    assert spatial.c2(*one, []).word == "undecided"
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ ROOMS = (
     "parameters",
     "run",
     "studies",
+    "ledger",
     "notebook",
     "cli",
     "__main__",

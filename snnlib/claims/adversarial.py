@@ -34,7 +34,7 @@ C7 = Claim(
 )
 
 
-def adversarial(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> Verdict:
+def c7(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> Verdict:
     """The verdict on C7.
 
     Args:

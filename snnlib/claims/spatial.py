@@ -49,18 +49,18 @@ LEAST_CONTRAST, MOST_LOST = 0.05, 0.05  # CKA
 Ceilings = Sequence[tuple[xr.DataArray, xr.DataArray]]  # SNN x SNN and ANN x ANN, for each pair of networks
 
 
-def checkerboard(cross: Sequence[xr.DataArray]) -> Verdict:
+def c1(cross: Sequence[xr.DataArray]) -> Verdict:
     """Judge C1. `cross`: SNN x ANN, (group, layer_a, layer_b), one a pair of networks."""
     return judge(C1, [Bound(contrast_effect(cross), LEAST_CONTRAST)])
 
 
-def corresponding_depth(
+def c2(
     cross: Sequence[xr.DataArray],
     untrained: Sequence[xr.DataArray],
     shuffled: Sequence[xr.DataArray],
     ceilings: Ceilings,
 ) -> Verdict:
-    """Judge C2. Arrays as in `checkerboard`, one a pair of networks; without ceilings (one seed) it is undecided."""
+    """Judge C2. Arrays as in `c1`, one a pair of networks; without ceilings (one seed) it is undecided."""
     bounds = []
     for name, nulls in (("untrained", untrained), ("shuffled", shuffled)):
         what = f"CKA of block outputs above the middle between {name} and ceiling"

@@ -21,7 +21,7 @@ Word = Literal["supported", "not supported", "undecided"]
 class Claim:
     """A claim of the paper and the criterion by which this book judges it.
 
-    `where`: section or figure of the paper; `page`: the notebook that holds the evidence.
+    `where`: section or figure of the paper; `page`: name of the notebook that holds the evidence.
     """
 
     id: str
@@ -38,6 +38,11 @@ class Bound:
     effect: Effect
     bound: float
     at_most: bool = False
+
+    @property
+    def wanted(self) -> str:
+        """ "at least 0.05"."""
+        return f"at {'most' if self.at_most else 'least'} {self.bound:g}"
 
     @property
     def word(self) -> Word:

@@ -95,7 +95,7 @@ def still_run(run: Run) -> Run:
     return Run.of(run.given.model_copy(update={"dataset": still}))
 
 
-def study(run: Run) -> EventStudy:
+def event_data(run: Run) -> EventStudy:
     """Train both kinds of network on both kinds of input, and compare them on each."""
     still = still_run(run)
     run = replace(run, store=still.store)  # one store finds both kinds of data, and makes anew only once

@@ -1,0 +1,120 @@
+"""The ledger: a verdict on each claim of the paper, all under one preset, and the table that shows them.
+
+It asks for the same results as the chapters do, through the same studies, so a verdict here is the verdict there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+
+from IPython.display import HTML
+
+from snnlib import claims
+from snnlib.claims import Verdict
+from snnlib.parameters import (
+    AdversarialParameters,
+    EventParameters,
+    ManyClassesParameters,
+    Parameters,
+    ResidualParameters,
+    SpatialParameters,
+    TemporalParameters,
+    VggParameters,
+)
+from snnlib.run import Run
+from snnlib.studies.adversarial import adversarial
+from snnlib.studies.appendix import further_case
+from snnlib.studies.events import event_data
+from snnlib.studies.residual import EVERYWHERE, NOWHERE, residual
+from snnlib.studies.spatial import spatial
+from snnlib.studies.temporal import temporal
+
+SIGNS = {"supported": "✓", "not supported": "✗", "undecided": "?"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A verdict and what it was obtained on."""
+
+    verdict: Verdict
+    data: str
+
+
+def ledger(preset: str = "quick", **given: object) -> list[Line]:
+    """The verdicts on all claims, in the order of the paper.
+
+    Args:
+        preset: of all sections. Each has its own data set and sweeps, as its chapter does.
+        given: further parameters that every chapter has, such as `seeds` or `data_root`.
+
+    Raises:
+        SpecError: as `Run.of`.
+    """
+    lines: list[Line] = []
+    for parameters, judge in SECTIONS:
+        runs = [Run.of(each(preset=preset, **given)) for each in parameters]
+        data = ", ".join(dict.fromkeys(run.title for run in runs))
+        lines += [Line(verdict, data) for verdict in judge(*runs)]
+    return lines
+
+
+def as_table(lines: list[Line]) -> HTML:
+    """The ledger for the front page: claim, verdict, effects with their intervals, data, and a link to the evidence."""
+    head = "".join(f"<th scope='col'>{name}</th>" for name in ("claim", "verdict", "evidence", "data"))
+    rows = "".join(_row(line) for line in lines)
+    caption = "The paper's claims, each judged by a criterion that its chapter states before the result"
+    return HTML(
+        f"<div class='ledger-box' tabindex='0' role='region' aria-label='Claims ledger'><table class='ledger'>"
+        f"<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _row(line: Line) -> str:
+    verdict, claim = line.verdict, line.verdict.claim
+    name = verdict.word.replace(" ", "-")
+    effects = "".join(f"<li>{escape(str(bound.effect))}; wanted: {bound.wanted}</li>" for bound in verdict.bounds)
+    sizes = dict.fromkeys(f"n = {b.effect.n_images}, {b.effect.seeds} pairs" for b in verdict.bounds)
+    return (
+        f"<tr><th scope='row'><a href='notebooks/{claim.page}.html'>{claim.id}</a> {escape(claim.statement)}</th>"
+        f"<td><span class='verdict {name}'>{SIGNS[verdict.word]} {verdict.word}</span></td>"
+        f"<td><ul>{effects}</ul></td><td>{escape(line.data)}; {'; '.join(sizes)}</td></tr>"
+    )
+
+
+def _spatial(run: Run) -> list[Verdict]:
+    found = spatial(run)
+    return [claims.c1(found.cross), claims.c2(found.cross, found.untrained, found.shuffled, found.ceilings)]
+
+
+def _residual(run: Run) -> list[Verdict]:
+    cka = residual(run).cka
+    return [claims.c3(cka[EVERYWHERE]), claims.c4(cka[EVERYWHERE], cka[NOWHERE])]
+
+
+def _temporal(run: Run) -> list[Verdict]:
+    found = temporal(run)
+    return [claims.c5(found.within[found.T])]
+
+
+def _events(run: Run) -> list[Verdict]:
+    return [claims.c6(event_data(run).pairs)]
+
+
+def _adversarial(run: Run) -> list[Verdict]:
+    return [claims.c7(adversarial(run).white_box)]
+
+
+def _appendix(vgg: Run, many_classes: Run) -> list[Verdict]:
+    return [claims.c8(further_case(vgg).case, further_case(many_classes).case)]
+
+
+SECTIONS: tuple[tuple[tuple[type[Parameters], ...], Callable[..., list[Verdict]]], ...] = (
+    ((SpatialParameters,), _spatial),
+    ((ResidualParameters,), _residual),
+    ((TemporalParameters,), _temporal),
+    ((EventParameters,), _events),
+    ((AdversarialParameters,), _adversarial),
+    ((VggParameters, ManyClassesParameters), _appendix),
+)
