@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 
-from snnlib import claims
+from snnlib import claims, provenance
 from snnlib.claims import Verdict
 from snnlib.parameters import (
     AdversarialParameters,
@@ -39,7 +39,12 @@ class Line:
     """A verdict and what it was obtained on."""
 
     verdict: Verdict
-    data: str
+    runs: tuple[Run, ...]
+
+    @property
+    def data(self) -> str:
+        """Titles of the data sets; a subset and a stand-in say so."""
+        return ", ".join(dict.fromkeys(run.title for run in self.runs))
 
 
 def ledger(preset: str = "quick", **given: object) -> list[Line]:
@@ -54,10 +59,26 @@ def ledger(preset: str = "quick", **given: object) -> list[Line]:
     """
     lines: list[Line] = []
     for parameters, judge in SECTIONS:
-        runs = [Run.of(each(preset=preset, **given)) for each in parameters]
-        data = ", ".join(dict.fromkeys(run.title for run in runs))
-        lines += [Line(verdict, data) for verdict in judge(*runs)]
+        runs = tuple(Run.of(each(preset=preset, **given)) for each in parameters)
+        lines += [Line(verdict, runs) for verdict in judge(*runs)]
     return lines
+
+
+def protocol(lines: list[Line]) -> Markdown:
+    """Under which protocol the verdicts were obtained: what the chapters say of theirs, and the machine."""
+    first = lines[0].runs[0]
+    epochs = sorted({run.value("epochs") for line in lines for run in line.runs})
+    hardware = provenance.hardware()
+    machine = ", ".join(hardware["accelerators"]) or f"{hardware['processor']}, {hardware['cores']} cores"
+    parts = [
+        f"preset `{first.given.preset}` ({first.preset.title})",
+        f"{' or '.join(map(str, epochs))} epochs (the paper: 300)",
+        f"seeds {', '.join(map(str, first.seeds))}",
+        f"this page was computed on {machine}",
+    ]
+    return Markdown(
+        f"**Protocol:** {' · '.join(parts)}. The verdicts hold for it and for nothing else; each chapter has its own line."
+    )
 
 
 def as_table(lines: list[Line]) -> HTML:
