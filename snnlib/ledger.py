@@ -76,9 +76,7 @@ def protocol(lines: list[Line]) -> Markdown:
         f"seeds {', '.join(map(str, first.seeds))}",
         f"this page was computed on {machine}",
     ]
-    return Markdown(
-        f"**Protocol:** {' · '.join(parts)}. The verdicts hold for it and for nothing else; each chapter has its own line."
-    )
+    return Markdown(f"**Protocol:** {' · '.join(parts)}. The verdicts hold for it and for nothing else.")
 
 
 def as_table(lines: list[Line]) -> HTML:
