@@ -54,6 +54,16 @@ def test_depth_curve_widens_its_axis_rather_than_cut() -> None:
     assert all(high >= lifted["high"].max() - 1e-4 for _, high in scales)
 
 
+def test_depth_curve_cuts_bands_only_if_told() -> None:
+    frame = curve().assign(low=-3.0, high=4.0)
+    spec = charts.depth_curve(frame, cut_bands=True).to_dict()
+    scales = [e["y"]["scale"]["domain"] for e in encodings(spec) if "scale" in e.get("y", {})]
+    assert scales
+    assert all(low == pytest.approx(frame["value"].min(), abs=1e-4) and high == 1 for low, high in scales)
+    shown = [text for text, _ in drawn(charts.depth_curve(frame, cut_bands=True)) if "layer" in text]
+    assert shown[8]["SNN – ANN"] == "0.792 (−3.000 to 4.000)"
+
+
 def test_depth_curve_shows_the_measure_that_is_chosen() -> None:
     first, second = curve(), curve().assign(value=lambda t: t["value"] / 2, low=np.nan, high=np.nan)
     second = second[second["series"] != "null: shuffled images"]

@@ -72,6 +72,17 @@ def test_places_that_are_shuffled_within_blocks_have_none_on_average() -> None:
     assert max(found) < 0.2
 
 
+def test_stripes_are_what_the_contrast_leaves_out() -> None:
+    deviation = np.array([0.1 * PLACES.index(PLACES_OF[name]) if PLACES_OF[name] in PLACES else 0.0 for name in NAMES])
+    striped = first(np.add.outer(deviation, np.zeros(len(NAMES))))
+    assert spatial.stripes(striped) == pytest.approx(np.std(0.1 * np.arange(7)))
+    both = first(np.add.outer(deviation, deviation))
+    assert spatial.stripes(both) == pytest.approx(np.sqrt(2) * np.std(0.1 * np.arange(7)))
+    assert spatial.grid_contrast(both) == pytest.approx(0, abs=1e-9)
+    assert spatial.stripes(first(GRID)) == pytest.approx(0, abs=1e-9)
+    assert np.isnan(spatial.stripes(first(np.full_like(SMOOTH, np.nan))))
+
+
 def test_the_contrast_of_a_checkerboard_of_block_outputs_and_the_rest() -> None:
     """Same place: always bright. Different places: bright unless one is a block output, 2 * 6 of 42."""
     assert spatial.grid_contrast(first(CHECKERBOARD)) == pytest.approx(0.3 * 12 / 42)

@@ -159,3 +159,19 @@ def test_spatial_on_real_cifar10_images(papermill, tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert "CIFAR-10 (subset)" in text(out)
     assert "1 epoch " in text(out)
+
+
+ESTIMATOR = REPOSITORY / "notebooks" / "a4_estimator.ipynb"
+
+
+def test_the_estimators_page_with_other_sizes(papermill):
+    done, out = papermill(ESTIMATOR, "-p", "sizes", "16,32", "-p", "features", "4,64", "-p", "repeats", 2)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "n = 16, 32 images · p = 4, 64 features · 2 draws" in text(out)
+    assert len(charts(out)) == 5
+
+
+def test_the_estimators_page_stops_at_a_name_it_does_not_have(papermill):
+    done, _ = papermill(ESTIMATOR, "-p", "size", 32)
+    assert done.returncode != 0
+    assert "size = 32: there is no parameter size; did you mean sizes?" in done.stderr

@@ -21,14 +21,16 @@ def depth_curve(
     title: str | None = None,
     value_title: str | None = None,
     domain: tuple[float, float] = (0.0, 1.0),
+    cut_bands: bool = False,
     height: int = 300,
 ) -> alt.LayerChart:
     """Draw a value for every layer along depth, one line per series (a comparison, its ceiling, its nulls).
 
     `curves` has the columns layer, position (1, 2, … in call order), kind, stage (-1 outside the stages), value and
     series; low and high, where they are given, become a band. The shape of a point is the kind of operation. `domain`
-    is the least range of the vertical axis: values outside widen it, so nothing is cut off. A click in the legend picks
-    out a series. With a column measure too, the reader chooses which measure is drawn; the first is at the start.
+    is the least range of the vertical axis: values and bands outside widen it, so nothing is cut off; with `cut_bands`
+    only values do, and a wide band ends where the axis does (the tooltips have its numbers). A click in the legend
+    picks out a series. With a column measure too, the reader chooses which measure is drawn; the first is at the start.
     With a column block ("" outside the blocks) every second block is shaded, and block outputs have large points.
 
     Raises ValueError for a missing column, an empty table, or a layer that a series has twice.
@@ -51,7 +53,8 @@ def depth_curve(
 
     axis = parts.stage_axis(_filled(layers), "layers (call order)", first=start)
     x = alt.X("position:Q", scale=alt.Scale(domain=[start, stop], nice=False), axis=axis)
-    y = alt.Y("value:Q", title=value_title, scale=parts.least_range(frame, domain))
+    seen = frame.assign(low=frame["value"], high=frame["value"]) if cut_bands else frame
+    y = alt.Y("value:Q", title=value_title, scale=parts.least_range(seen, domain))
     pick = alt.selection_point(name="pick", fields=["series"], bind="legend")
     strength = alt.condition(pick, alt.value(1), alt.value(0.12))
     colour = theme.colour("series", names, title="comparison (click to pick out)", orient="top")
@@ -64,7 +67,7 @@ def depth_curve(
         size = alt.condition(f"datum.operation === '{parts.operation('sum')}'", alt.value(80), alt.value(16))
     if frame["low"].notna().any():
         fade = alt.condition(pick, alt.value(0.22), alt.value(0.04))
-        band = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_area(aria=False)
+        band = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_area(aria=False, clip=True)
         drawn.append(band.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour, opacity=fade))
     line = base.mark_line(**LINE).encode(x=x, y=y, color=colour, strokeDash=theme.dash(colour, names), opacity=strength)
     points = base.mark_point(filled=True, aria=False)
@@ -109,7 +112,7 @@ def _base(frame: pd.DataFrame, measures: list[str]) -> alt.Chart:
     rows = []
     for (series, position), of in frame.groupby(["series", "position"], sort=False):
         by_measure = of.set_index("measure").reindex(measures)
-        lists = {f"all_{field}": [parts.plain(v) for v in by_measure[field].astype(float)] for field in fields}
+        lists = {f"all_{field}": [parts.plain(v, 3) for v in by_measure[field].astype(float)] for field in fields}
         rows.append({"position": int(position), "series": series, "operation": of["operation"].iloc[0], **lists})
     base = alt.Chart(alt.InlineData(values=rows))
     return base.transform_calculate(**{field: f"datum.all_{field}[which]" for field in fields})

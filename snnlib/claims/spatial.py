@@ -83,17 +83,20 @@ def grid_contrast(cka: xr.DataArray) -> float:
 
     Layers without a value are left out, and places that not all blocks have (those of a downsampling shortcut).
     """
-    rows, columns = _places(cka, "a"), _places(cka, "b")
-    if rows.shape[1] != columns.shape[1] or min(*rows.shape, len(columns)) < 2:
-        return float("nan")
-    values = cka.values[rows[:, :, None, None], columns[None, None]]  # (p, r, q, s)
-    p, r, q, s = np.indices(values.shape)
-    if len(rows) == len(columns):
-        values = np.where(p == q, np.nan, values)
-    # a mean for each pair of places first: one that dead layers thin out must not shift the balance of the others
-    by_place = _mean(values, axis=(0, 2))  # (r, s)
+    by_place = _by_place(cka)
     r, s = np.indices(by_place.shape)
     return float(_mean(by_place[r == s]) - _mean(by_place[r != s]))
+
+
+def stripes(cka: xr.DataArray) -> float:
+    """What the contrast leaves out: by how much CKA differs between places as a whole, rows and columns together.
+
+    The standard deviation over places of their mean CKA with all layers of other blocks, of rows and of columns, as the
+    root of the sum of squares.
+    """
+    by_place = _by_place(cka)
+    means = [_mean(by_place, axis=(side,)) for side in (0, 1)]
+    return float(np.sqrt(sum(_mean((of - _mean(of)) ** 2) for of in means)))
 
 
 def mean_of_blocks(cka: xr.DataArray) -> float:
@@ -120,6 +123,19 @@ def _block_outputs(cka: xr.DataArray) -> np.ndarray:
         if kind == "sum" and name in cka["layer_b"].values
     ]  # fmt: skip
     return cka.sel(layer_a=names, layer_b=names).values
+
+
+def _by_place(cka: xr.DataArray) -> np.ndarray:
+    """(places, places) mean CKA over all pairs of different blocks; (2, 2) nan where there are too few of either."""
+    rows, columns = _places(cka, "a"), _places(cka, "b")
+    if rows.shape[1] != columns.shape[1] or min(*rows.shape, len(columns)) < 2:
+        return np.full((2, 2), np.nan)
+    values = cka.values[rows[:, :, None, None], columns[None, None]]  # (p, r, q, s)
+    p, _, q, _ = np.indices(values.shape)
+    if len(rows) == len(columns):
+        values = np.where(p == q, np.nan, values)
+    # a mean for each pair of places first: one that dead layers thin out must not shift the balance of the others
+    return _mean(values, axis=(0, 2))
 
 
 def _places(cka: xr.DataArray, side: str) -> np.ndarray:
