@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from snnlib.data.cache import Raw, Source, short_key
 from snnlib.data.events import EVENT, MOST, POLARITIES
@@ -34,7 +35,7 @@ FINE = 16  # parts of a pixel
 REACH = 8  # the image moves by an eighth of its side from its place
 LEAST_STEPS = 48  # along the path
 DURATION = 300_000  # microseconds, as the saccades of N-MNIST
-CHUNK = 1024  # images at a time
+CHUNK = 256  # images at a time
 
 Stills = dict[str, tuple[np.ndarray, np.ndarray]]  # split -> images (N, C, H, W), labels (N,)
 
@@ -58,11 +59,11 @@ class Sensor:
     def thresholds(self, side: int) -> np.ndarray:
         """(2, H, W) in units of 2^-16: for darker, for brighter; never below a fifth of the mean."""
         scatter = 1 + self.noise * np.random.default_rng(self.seed).standard_normal((POLARITIES, side, side))
-        return np.rint(UNIT * self.threshold * np.maximum(scatter, 0.2)).astype(np.int64).clip(min=1)
+        return np.rint(UNIT * self.threshold * np.maximum(scatter, 0.2)).astype(np.int32).clip(min=1)
 
     def log_table(self) -> np.ndarray:
         """Log intensity of each sixteenth of a grey level, 0 to 255: (4081,) in units of 2^-16."""
-        return np.rint(UNIT * np.log(np.arange(255 * FINE + 1) / (255 * FINE) + self.epsilon)).astype(np.int64)
+        return np.rint(UNIT * np.log(np.arange(255 * FINE + 1) / (255 * FINE) + self.epsilon)).astype(np.int32)
 
 
 def path(side: int, bins: int) -> np.ndarray:
@@ -83,8 +84,8 @@ def path(side: int, bins: int) -> np.ndarray:
 def luminance(images: np.ndarray) -> np.ndarray:
     """(N, C, H, W) uint8 of one or three channels -> (N, H, W), 0 to 255 (weights of ITU-R BT.601)."""
     if images.shape[1] == 1:
-        return images[:, 0].astype(np.int64)
-    red, green, blue = (images[:, channel].astype(np.int64) for channel in range(3))
+        return images[:, 0].astype(np.int32)
+    red, green, blue = (images[:, channel].astype(np.int32) for channel in range(3))
     return (299 * red + 587 * green + 114 * blue + 500) // 1000
 
 
@@ -104,7 +105,7 @@ def log_intensities(images: np.ndarray, places: np.ndarray, sensor: Sensor) -> I
         rows = [(FINE - v, 0), (v, min(1, v))]
         columns = [(FINE - u, 0), (u, min(1, u))]
         mixed = sum(a * b * crop(i, j) for a, i in rows for b, j in columns)  # 0 to 255 * FINE^2
-        yield table[mixed // FINE]
+        yield table[mixed >> (FINE.bit_length() - 1)]
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,14 @@ def crossings(levels: Iterable[np.ndarray], thresholds: np.ndarray) -> Iterator[
     last = before.copy()
     for after in levels:
         change = after - last
-        counts = np.stack([np.maximum(-change, 0) // thresholds[0], np.maximum(change, 0) // thresholds[1]])
-        yield Step(counts, last.copy(), before, after)
-        last += counts[1] * thresholds[1] - counts[0] * thresholds[0]
+        counts = np.zeros((POLARITIES, *change.shape), dtype=np.int32)
+        kept = last.copy()
+        for polarity, sign in ((0, -1), (1, 1)):
+            at = np.nonzero(sign * change >= thresholds[polarity])  # few pixels in each step: only these are divided
+            threshold = thresholds[polarity][at[1:]]
+            counts[polarity][at] = sign * change[at] // threshold
+            last[at] += sign * counts[polarity][at] * threshold
+        yield Step(counts, kept, before, after)
         before = after
 
 
@@ -143,7 +149,7 @@ def simulate(
     steps = len(places) - 1
     if steps % bins:
         raise SpecError(f"a path of {steps} steps cannot be cut into {bins} frames; take a multiple of {bins}")
-    frames = np.zeros((len(images), bins, POLARITIES, side, side), dtype=np.int64)
+    frames = np.zeros((len(images), bins, POLARITIES, side, side), dtype=np.int32)
     for k, step in enumerate(crossings(log_intensities(images, places, sensor), sensor.thresholds(side))):
         frames[:, k * bins // steps] += step.counts.swapaxes(0, 1)  # (2, N, H, W) -> (N, 2, H, W)
     return np.minimum(frames, MOST).astype(np.uint8)
@@ -170,7 +176,7 @@ def stream(
             nth = np.arange(len(y)) - np.repeat(np.cumsum(number) - number, number) + 1
             level = step.level[0, y, x] + sign * nth * thresholds[polarity, y, x]
             before, after = step.before[0, y, x], step.after[0, y, x]
-            late = (level - before) * tick // np.where(after == before, 1, after - before)
+            late = (level - before).astype(np.int64) * tick // np.where(after == before, 1, after - before)
             part = np.zeros(len(y), dtype=EVENT)
             part["t"], part["x"], part["y"], part["p"] = k * tick + late.clip(0, tick - 1), x, y, polarity
             parts.append(part)
@@ -190,7 +196,7 @@ def source(
             side = images.shape[-1]
             shape = (len(images), bins, POLARITIES, side, side)
             out = np.lib.format.open_memmap(scratch / f"{split}.npy", mode="w+", dtype=np.uint8, shape=shape)
-            for start in range(0, len(images), CHUNK):
+            for start in tqdm(range(0, len(images), CHUNK), desc=f"events of {split} images", delay=2):
                 out[start : start + CHUNK] = simulate(images[start : start + CHUNK], bins, sensor=sensor)
             splits[split] = (out, labels)
         return Raw(classes, splits, f"events simulated from images {fingerprint}", ordered=True)
