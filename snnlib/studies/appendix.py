@@ -12,7 +12,6 @@ import xarray as xr
 from snnlib import tables
 from snnlib.claims.appendix import Case, Pair
 from snnlib.data.cifar import MissingData
-from snnlib.evidence import GROUP
 from snnlib.run import Run
 from snnlib.training import Network
 
@@ -28,7 +27,7 @@ class FurtherCase:
     @property
     def cross(self) -> xr.DataArray:
         """SNN × ANN of the first pair of networks, on all images."""
-        return _all_images(self.case.pairs[0].cross)
+        return tables.all_images(self.case.pairs[0].cross)
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -50,17 +49,17 @@ def further_case(run: Run) -> FurtherCase:
     for i, j in tables.seed_pairs(run.seeds):
         untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
         pair = Pair(
-            cross=run.compare(snn[i], ann[j]),
-            untrained=run.compare(*untrained),
-            shuffled=run.compare(snn[i], ann[j], pairing="shuffled"),
+            cross=run.compare(snn[i], ann[j], groups=True),
+            untrained=run.compare(*untrained, groups=True),
+            shuffled=run.compare(snn[i], ann[j], groups=True, pairing="shuffled"),
             # in order of the seeds: (0, 1) and (1, 0) are one comparison
-            ceilings=tuple(run.compare(kind[min(i, j)], kind[max(i, j)]) for kind in (snn, ann) if i != j),
+            ceilings=tuple(run.compare(kind[min(i, j)], kind[max(i, j)], groups=True) for kind in (snn, ann) if i != j),
         )
         pairs.append(pair)
     first, second = tables.seed_pairs(run.seeds)[0]
     within = {
-        "SNN": _all_images(run.compare(snn[first], snn[first])),
-        "ANN": _all_images(run.compare(ann[second], ann[second])),
+        "SNN": run.compare(snn[first], snn[first]),
+        "ANN": run.compare(ann[second], ann[second]),
     }
     return FurtherCase(networks, Case(f"{run.architecture} on {run.title}", tuple(pairs)), within)
 
@@ -81,9 +80,4 @@ def examples(run: Run, count: int = 8) -> dict[str, np.ndarray]:
 
 
 def _along_depth(series: str, comparisons: Iterable[xr.DataArray]) -> pd.DataFrame:
-    return tables.over_seeds([tables.corresponding(_all_images(cka), series) for cka in comparisons])
-
-
-def _all_images(result: xr.DataArray) -> xr.DataArray:
-    """A result on all images, of one that also has them without a group at a time."""
-    return result.isel({GROUP: 0}, drop=True) if GROUP in result.dims else result
+    return tables.over_seeds([tables.corresponding(cka, series) for cka in comparisons])

@@ -119,11 +119,11 @@ def compare(run: Run) -> Comparison:
 
     def ceilings(networks: dict[int, TrainSpec]) -> list[xr.DataArray]:
         # the diagonal does not depend on which of the two comes first
-        return [run.compare(*(networks[seed] for seed in sorted(pair))) for pair in pairs]
+        return [run.compare(*(networks[seed] for seed in sorted(pair)), groups=True) for pair in pairs]
 
     return Comparison(
         networks=[run.train(spec) for spec in every],
-        cross=[run.compare(snn[a], ann[b]) for a, b in pairs],
+        cross=[run.compare(snn[a], ann[b], groups=True) for a, b in pairs],
         snn=ceilings(snn),
         ann=ceilings(ann),
         untrained=run.compare(*untrained),

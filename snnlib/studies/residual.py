@@ -45,16 +45,16 @@ def residual(run: Run) -> Residual:
     ]
     cka: dict[str, list[xr.DataArray]] = {name: [] for name in variants}
     for name, (i, j) in cases:
-        cka[name].append(run.compare(specs[name, True, i], specs[name, False, j]))
+        cka[name].append(run.compare(specs[name, True, i], specs[name, False, j], groups=True))
 
     (i, j), controls = pairs[0], {}
     snn, ann = specs[EVERYWHERE, True, i], specs[EVERYWHERE, False, j]
     if i != j:  # a ceiling needs a second seed
-        controls["ceiling, ANN × ANN"] = [run.compare(run.network(spiking=False, seed=i), ann)]
-        controls["ceiling, SNN × SNN"] = [run.compare(snn, run.network(spiking=True, seed=j))]
+        controls["ceiling, ANN × ANN"] = [run.compare(run.network(spiking=False, seed=i), ann, groups=True)]
+        controls["ceiling, SNN × SNN"] = [run.compare(snn, run.network(spiking=True, seed=j), groups=True)]
     untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
-    controls["untrained"] = [run.compare(*untrained)]
-    controls["shuffled"] = [run.compare(snn, ann, pairing="shuffled")]
+    controls["untrained"] = [run.compare(*untrained, groups=True)]
+    controls["shuffled"] = [run.compare(snn, ann, groups=True, pairing="shuffled")]
     return Residual(cka, controls, pd.concat(accuracy, ignore_index=True))
 
 

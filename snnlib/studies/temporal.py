@@ -43,7 +43,7 @@ def temporal(run: Run) -> Temporal:
     untrained = run.network(spiking=True, seed=pairs[0][0], epochs=0, **neuron)
     return Temporal(
         T=own,
-        within={T: [run.compare(snn[T, i], snn[T, i], time="each") for i, _ in cases[T]] for T in cases},
+        within={T: [run.compare(snn[T, i], snn[T, i], groups=True, time="each") for i, _ in cases[T]] for T in cases},
         across={T: [run.compare(snn[T, i], ann[j], time="each") for i, j in cases[T]] for T in cases},
         concat={T: [run.compare(snn[T, i], ann[j]) for i, j in cases[T]] for T in cases},
         rates={T: [run.rates(snn[T, i]) for i, _ in cases[T]] for T in cases},
