@@ -145,31 +145,53 @@ def _sums(
     loader_b = None if loader_b is loader else loader_b  # an iterator read from both sides would be torn in two
     check_loaders(loader, loader_b, least)
     one_pass = model_a is model_b and loader_b is None and recorder_a.steps == recorder_b.steps
-    recorder_ab = recorder_a.merged(recorder_b) if one_pass else None
+    if one_pass:
+        triangles_a = triangles_b = _Triangles(recorder_a.merged(recorder_b), time)
+    else:
+        triangles_a, triangles_b = _Triangles(recorder_a, time), _Triangles(recorder_b, time)
 
     sums = _Sums(groups)
     for batch_a, batch_b in _with_progress(paired(loader, loader_b, least), loader, progress):
-        if recorder_ab is not None:
-            both = _triangles(recorder_ab, batch_a, time)
+        if one_pass:
+            both = triangles_a(batch_a)
             rows_a = {layer: rows for layer, rows in both.items() if layer.module in recorder_a.names}
             rows_b = {layer: rows for layer, rows in both.items() if layer.module in recorder_b.names}
         else:
-            rows_a, rows_b = _triangles(recorder_a, batch_a, time), _triangles(recorder_b, batch_b, time)
+            rows_a, rows_b = triangles_a(batch_a), triangles_b(batch_b)
         sums.add(rows_a, rows_b, batch_a.n)
     if not sums.batch_sizes:
         raise SpecError("the loader gave no batch: its data set is empty, or it was used up before.")
     return sums
 
 
-def _triangles(recorder: Recorder, batch: Batch, time: Time) -> Rows:
-    """One forward pass, the features of each layer reduced to U-centered Gram triangles on the spot."""
-    concat = time == "concat"
+class _Triangles:
+    """Forward passes of one network, the features of each layer reduced to U-centered Gram triangles on the spot.
 
-    def reduce(features: Tensor, module: nn.Module) -> Tensor:
-        return u_centered_triangles(step_grams(features, summed=concat, binary=isinstance(module, LIF)))
+    A batch's triangles are written over those of the batch before. They outlive the features: new ones every time would
+    come to lie between blocks that are free again, and the heap would grow from batch to batch.
+    """
 
-    found = {layer: torch.cat(parts) for layer, parts in recorder(batch, reduce).items()}
-    return {layer: rows.sum(0, keepdim=True) for layer, rows in found.items()} if concat else found
+    def __init__(self, recorder: Recorder, time: Time) -> None:
+        self.recorder, self.concat = recorder, time == "concat"
+        self.kept: list[Tensor] = []  # in the order of the calls
+
+    def __call__(self, batch: Batch) -> Rows:
+        """The rows of one batch; they hold until the next call."""
+        before, self.kept = self.kept, []
+
+        def reduce(features: Tensor, module: nn.Module) -> Tensor:
+            grams = step_grams(features, summed=self.concat, binary=isinstance(module, LIF))
+            triangles, call = u_centered_triangles(grams), len(self.kept)
+            if call < len(before) and before[call].shape == triangles.shape:
+                triangles = before[call].copy_(triangles)
+            self.kept.append(triangles)
+            return triangles
+
+        parts = self.recorder(batch, reduce)
+        rows = {layer: torch.cat(each) if len(each) > 1 else each[0] for layer, each in parts.items()}
+        if not self.concat:
+            return rows
+        return {layer: each.sum(0, keepdim=True) if len(each) > 1 else each for layer, each in rows.items()}
 
 
 class _Sums:
