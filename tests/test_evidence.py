@@ -45,10 +45,18 @@ def test_satterthwaite_lies_between_its_limits() -> None:
     se = np.sqrt(values.var(ddof=1) / 3 + images)
     ratio = (high - low) / 2 / se
     assert stats.t.ppf(0.975, 2 + 7) < ratio <= stats.t.ppf(0.975, 2)
-    equal = np.sqrt(6)  # two values that differ so, and images with the same variance: nu = 4 / (1 + 1/7)
-    half = np.diff(interval([-1, 1], [[s * equal / 7 for s in (1, -1) * 4]] * 2))[0] / 2
-    v = 7 / 8 * 8 * (equal / 7) ** 2
-    assert half == pytest.approx(stats.t.ppf(0.975, (1 + v) ** 2 / (1 + v**2 / 7)) * np.sqrt(1 + v))
+    values = np.array([-3.0, -1.0, 1.0, 3.0, 0.0])  # s^2 / K = 1, and images with the same variance
+    half = np.diff(interval(values, [v + np.array([1, -1] * 4) / np.sqrt(7) for v in values]))[0] / 2
+    assert half == pytest.approx(stats.t.ppf(0.975, 4 / (1 / 4 + 1 / 7)) * np.sqrt(2))
+
+
+def test_a_further_error_never_makes_an_interval_narrower() -> None:
+    """Two pairs have one degree of freedom; images that add a little error would lend them several of theirs."""
+    seeds_alone = np.diff(interval([-1.0, 1.0]))[0]
+    for error in (0.0, 0.3, 1.0, 3.0, 10.0):
+        left = [[v + error * s for s in (1, -1) * 4] for v in (-1.0, 1.0)]
+        images_alone = np.diff(interval([0.0], [np.subtract(left[0], -1.0)]))[0]
+        assert np.diff(interval([-1.0, 1.0], left))[0] >= max(seeds_alone, images_alone) - 1e-9
 
 
 def test_pairs_share_their_images_and_so_that_error_does_not_shrink() -> None:
@@ -57,7 +65,7 @@ def test_pairs_share_their_images_and_so_that_error_does_not_shrink() -> None:
     assert (four.low, four.high) == pytest.approx((one.low, one.high))
 
 
-@pytest.mark.parametrize(("pairs", "least"), [(1, 0.93), (2, 0.87), (3, 0.91), (5, 0.93)])
+@pytest.mark.parametrize(("pairs", "least"), [(1, 0.93), (2, 0.93), (3, 0.93), (5, 0.93)])
 @pytest.mark.parametrize("spread", [0.0, 0.15, 0.5, 3.0])
 def test_the_interval_covers_a_known_truth(pairs: int, least: float, spread: float) -> None:
     """An image error common to all pairs, one of each pair's own, and a seed error; the limits are the docstring's."""
@@ -69,7 +77,7 @@ def test_the_interval_covers_a_known_truth(pairs: int, least: float, spread: flo
         left = [[np.delete(row.reshape(8, 8), g, 1).mean() for g in range(8)] for row in x]
         low, high = interval(x.mean(1), left)
         hits += low <= 0 <= high
-    assert least <= hits / runs <= (0.975 if pairs == 1 else 0.99)
+    assert least <= hits / runs <= (0.975 if pairs == 1 else 0.995)
 
 
 def test_what_is_not_known_has_no_interval() -> None:

@@ -93,7 +93,7 @@ def coverage(repeats: int, seed: int = 0) -> pd.DataFrame:
     """How often the book's 95 % intervals hold the truth: columns what, covered, repeats.
 
     First the jackknife over images, of debiased CKA of `COVERED` images. Then intervals over images and seeds together,
-    of normal errors that are alike (the worst case), with 2, 3 and 5 pairs of networks.
+    of normal errors that are alike, with 2, 3 and 5 pairs of networks.
     """
     rng = np.random.default_rng([seed, 1])
     of = group_of(COVERED, GROUPS)
