@@ -224,7 +224,7 @@ class OwnNetworksParameters(Spec):
     """Those of the page on networks of one's own."""
 
     T: PositiveInt = 4
-    epochs: NonNegativeInt = 2
+    epochs: NonNegativeInt = 3
     n_images: Annotated[int, Field(ge=4, strict=True)] = 350
     batch_size: Annotated[int, Field(ge=4, strict=True)] = 175
     seed: NonNegativeInt = 0
