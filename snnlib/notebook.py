@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from IPython.display import Markdown
 
 from snnlib.claims import Claim, Verdict
+from snnlib.evidence import Effect
 from snnlib.parameters import Parameters
 from snnlib.provenance import git_commit
 from snnlib.run import Run
@@ -65,7 +67,8 @@ def protocol(run: Run) -> Markdown:
         f"n = {run.value('n_images')} test images",
         f"commit `{commit[:10] + commit[40:]}`" if commit else "no commit known",
     ]
-    return Markdown(f"**Protocol:** {' · '.join(parts)}.")
+    alone = " One seed: SNN and ANN start from equal weights, there are no ceilings, and no verdict is given."
+    return Markdown(f"**Protocol:** {' · '.join(parts)}.{alone * (len(seeds) == 1)}")
 
 
 def criterion(claim: Claim) -> Markdown:
@@ -73,16 +76,25 @@ def criterion(claim: Claim) -> Markdown:
     return Markdown(f"**{claim.id}.** {claim.statement}\n\n**Criterion.** {claim.criterion}")
 
 
-def verdict(found: Verdict) -> Markdown:
-    """The verdict, with every effect, its interval and the bound it is held to."""
-    lines = [f"**{found.claim.id} is {found.word}** under the protocol above.\n"]
+def verdict(found: Verdict, on: str | None = None) -> Markdown:
+    """The verdict, with every effect, its interval and the bound it is held to.
+
+    `on`: the case that it is about, where a claim is judged on several and this is one of them.
+    """
+    about = f"{found.claim.id}, on {on}," if on else found.claim.id
+    lines = [f"**{about} is {found.word}** under the protocol above.\n"]
     for bound in found.bounds:
-        n, pairs = bound.effect.n_images, bound.effect.seeds
-        size = f"n = {n} images, {pairs} pair{'s' * (pairs != 1)} of networks"
-        lines.append(f"- {bound.effect}; wanted: {bound.wanted}: {bound.word} ({size}; 95 % interval)")
+        lines.append(f"- {bound.effect}; wanted: {bound.wanted}: {bound.kept} ({size_of(bound.effect)})")
     if any(bound.effect.seeds < 2 for bound in found.bounds):
-        lines.append("\nOne pair of networks says nothing of other seeds: no verdict is given on it.")
+        lines.append("\nWhat comes from a single pair of networks says nothing of other seeds: it decides nothing.")
     return Markdown("\n".join(lines))
+
+
+def size_of(effect: Effect) -> str:
+    """ "n = 352 images, 3 pairs of networks; 95 % interval"."""
+    pairs = f"{effect.seeds} pair{'s' * (effect.seeds != 1)} of networks"
+    known = math.isfinite(effect.low) and math.isfinite(effect.high)
+    return f"n = {effect.n_images} images, {pairs}" + "; 95 % interval" * known
 
 
 def _assigned(cells: Any) -> list[str]:

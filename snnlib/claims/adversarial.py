@@ -30,7 +30,7 @@ C7 = Claim(
     f"at equal loss of accuracy (each network at the ε at which it has lost {100 * LOST:g} % of its clean accuracy, "
     "interpolated); both with the whole 95 % interval.",
     where="section on the kind of input",
-    page="06_adversarial",
+    pages=("06_adversarial",),
 )
 
 

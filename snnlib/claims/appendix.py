@@ -21,7 +21,7 @@ C8 = Claim(
     f"and that of shuffled images, and it is at least {100 * NEAR:g} % of its ceiling, the mean CKA of two SNNs and of "
     "two ANNs that differ in their seed.",
     where="Appendix A.1, A.2",
-    page="a1_vgg",
+    pages=("a1_vgg", "a2_cifar100"),
 )
 
 
