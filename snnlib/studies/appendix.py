@@ -27,7 +27,7 @@ class FurtherCase:
     networks: list[Network]
     case: Case
     within: dict[str, xr.DataArray]  # "SNN" and "ANN" -> all layers of one network with one another
-    measures: dict[str, list[xr.Dataset]]  # series -> corresponding layers by all measures
+    measures: dict[str, list[xr.Dataset]]  # series -> corresponding layers by all measures, of one pair
     n_test: int  # test images that accuracies are shares of
 
     @property
@@ -82,7 +82,7 @@ def further_case(run: Run) -> FurtherCase:
     initial = tuple(run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, first), (False, second)))
     low, high = sorted((first, second))
     kinds = [((snn[low], snn[high]), (ann[low], ann[high]))] if low != high else []
-    measures = all_measures(run, [(snn[i], ann[j]) for i, j in tables.seed_pairs(run.seeds)], initial, kinds)
+    measures = all_measures(run, [(snn[first], ann[second])], initial, kinds, jackknife=False)
     case = Case(f"{run.architecture} on {run.title}", tuple(pairs))
     return FurtherCase(networks, case, within, measures, run.n_test)
 

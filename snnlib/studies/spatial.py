@@ -122,10 +122,15 @@ def _one_kind(run: Run, pair: Pair) -> list[tuple[TrainSpec, TrainSpec]]:
     return [tuple(run.network(spiking=kind, seed=seed) for seed in (low, high)) for kind in (True, False)]
 
 
-def all_measures(run: Run, both: list, initial: tuple, kinds: list) -> dict[str, list[xr.Dataset]]:
-    """Series -> corresponding layers by all measures, of pairs of specs: SNN × ANN, untrained, and of one kind."""
+def all_measures(
+    run: Run, both: list, initial: tuple, kinds: list, *, jackknife: bool = True
+) -> dict[str, list[xr.Dataset]]:
+    """Series -> corresponding layers by all measures, of pairs of specs: SNN × ANN, untrained, and of one kind.
+
+    `jackknife` gives SNN × ANN an interval over images, at several times the cost of all the rest.
+    """
     found = {
-        "SNN × ANN": [run.measures(*specs) for specs in both],
+        "SNN × ANN": [run.measures(*specs, jackknife=jackknife) for specs in both],
         "untrained": [run.measures(*initial, jackknife=False)],
         "shuffled": [run.measures(*both[0], pairing="shuffled", jackknife=False)],
     }
