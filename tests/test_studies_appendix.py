@@ -11,7 +11,7 @@ from snnlib.data.cifar import MissingData
 from snnlib.experiments import test_batches as batches_of
 from snnlib.parameters import VggParameters
 from snnlib.run import Run
-from snnlib.studies.appendix import examples, further_case, in_words
+from snnlib.studies.appendix import by_operation, examples, further_case, in_words
 
 
 @pytest.fixture
@@ -59,7 +59,10 @@ def test_a_case_has_its_nulls_and_ceilings_and_is_computed_once(vgg, computed):
     assert f"its ceiling is ANN × ANN {values['ceiling, ANN × ANN'].mean():.2f} and SNN × SNN" in said
     shares = [n.history[-1]["test_accuracy"] for n in found.networks if n.spec.model.spiking]
     assert f"SNN {np.mean(shares):.3f} (" in said
-    assert said.endswith("n = 32 images, 2 pairs of networks.")
+    assert said.endswith("n = 32 images, 2 pairs of networks (ceiling and shuffled images: one pair).")
+
+    convolutions = curve[curve.index.isin(found.cka[found.cka["kind"] == "conv"].index)].dropna()
+    assert by_operation(found)["conv"] == f"{convolutions.mean():.2f} ({len(convolutions)})"
 
     before = len(computed)
     further_case(vgg())

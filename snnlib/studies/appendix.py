@@ -105,14 +105,19 @@ def in_words(results: FurtherCase) -> str:
         f"Accuracy on the {results.n_test} test images, a share of 1 with its 95 % interval: {', '.join(accuracies)}. "
         f"Averaged over {len(by_layer)} layers{left_out}, CKA of SNN × ANN is **{means[SERIES]:.2f}**; its ceiling is "
         f"{' and '.join(ceilings) or 'unknown, for want of a second seed'}; untrained networks have "
-        f"{means['untrained']:.2f}, shuffled images {means['shuffled']:.3f}. {results.size}."
+        f"{means['untrained']:.2f}, shuffled images {means['shuffled']:.3f}".replace("-", "−")
+        + f". {results.size} (ceiling and shuffled images: one pair)."
     )
 
 
-def by_operation(results: FurtherCase) -> pd.DataFrame:
-    """Mean CKA of SNN × ANN by kind of operation, with the number of its layers: columns mean, size."""
+def by_operation(results: FurtherCase) -> dict[str, str]:
+    """Kind of operation -> mean CKA of SNN × ANN and the number of layers that it is over, in words."""
     curves = results.cka
-    return curves[curves["series"] == SERIES].groupby("kind", sort=False)["value"].agg(["mean", "size"])
+    kinds = curves[curves["series"] == SERIES].groupby("kind", sort=False)["value"]
+    return {
+        str(kind): f"{values.mean():.2f} ({values.count()})".replace("-", "−") if values.count() else "no value"
+        for kind, values in kinds
+    }
 
 
 def examples(run: Run, count: int = 8) -> dict[str, np.ndarray]:
