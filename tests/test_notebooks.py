@@ -175,3 +175,17 @@ def test_the_estimators_page_stops_at_a_name_it_does_not_have(papermill):
     done, _ = papermill(ESTIMATOR, "-p", "size", 32)
     assert done.returncode != 0
     assert "size = 32: there is no parameter size; did you mean sizes?" in done.stderr
+
+
+BRING_YOUR_OWN = REPOSITORY / "notebooks" / "b1_bring_your_own.ipynb"
+
+
+@pytest.mark.slow
+def test_own_networks_of_a_single_step_on_few_images(papermill):
+    """Where the page's errors and measures are least sure to hold: T = 1, and as few images as groups need."""
+    done, out = papermill(BRING_YOUR_OWN, "-p", "T", 1, "-p", "epochs", 0, "-p", "n_images", 8)
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = text(out)
+    assert "The same 8 images" in said
+    assert "no error" not in said.split("what was wrong")[1]
+    assert re.search(r"\| permuted images \| .* to ", said)
