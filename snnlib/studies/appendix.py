@@ -106,7 +106,7 @@ def in_words(results: FurtherCase) -> str:
         f"Averaged over {len(by_layer)} layers{left_out}, CKA of SNN × ANN is **{means[SERIES]:.2f}**; its ceiling is "
         f"{' and '.join(ceilings) or 'unknown, for want of a second seed'}; untrained networks have "
         f"{means['untrained']:.2f}, shuffled images {means['shuffled']:.3f}".replace("-", "−")
-        + f". {results.size} (ceiling and shuffled images: one pair)."
+        + f". {results.size}{' (ceiling and shuffled images: one pair)' * (len(results.case.pairs) > 1)}."
     )
 
 
