@@ -56,8 +56,9 @@ def git_commit() -> str | None:
 def code_fingerprint(rooms: tuple[str, ...]) -> str:
     """Hash of some rooms of this package, blind to comments, docstrings, white space, and files that only re-export.
 
-    A room is a folder or a file. A cached result made by other code is thereby noticed; a mended comment does not disturb it. The same on every
-    version of Python: it is the hash of source text, not of what one version parses it to.
+    A room is a folder or a file. A cached result made by other code is thereby noticed; a mended comment does not
+    disturb it. The same on every version of Python: it is the hash of source text, not of what one version parses it
+    to.
     """
     digest = hashlib.sha256()
     for room in rooms:
