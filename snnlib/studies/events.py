@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import xarray as xr
 
-from snnlib.data.examples import Example, example
 from snnlib.data.images import EVENTS
 from snnlib.run import Run
 from snnlib.spec import SpecError, TrainSpec
+from snnlib.studies.event_example import Example, example
 from snnlib.tables import accuracies, corresponding, over_seeds, seed_pairs
 from snnlib.training import Network
 
