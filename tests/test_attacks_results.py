@@ -322,6 +322,37 @@ def test_undecided_where_seeds_scatter_or_the_sweep_ends_too_soon_or_one_pair_is
     assert [bound.word for bound in c7(early).bounds] == ["supported", "undecided"]
 
 
+def test_a_loss_that_the_sweep_does_not_reach_is_said_to_be_out_of_reach():
+    reached, robust = ([0, 0.4, 0.8], SAME), ([0, 0.4, 0.8], [0.9, 0.8, 0.7])
+
+    def told(*pairs):
+        return c7(list(pairs)).bounds[1].effect.what
+
+    assert "reach" not in told(pair(reached, reached), pair(reached, reached))
+    assert told(pair(reached, robust), pair(reached, reached)).endswith(
+        "(the sweep does not reach this loss in the ANN)"
+    )
+    assert told(pair(robust, robust)).endswith("(the sweep does not reach this loss in the SNN and the ANN)")
+    known = pair(reached, reached)
+    barely = xr.concat([known[0], pair(robust, reached)[0]], "group", combine_attrs="override")
+    assert told((barely, known[1])).endswith(
+        "(the sweep does not reach this loss in the SNN, without some of the images)"
+    )
+
+
+def test_texts_tell_what_was_lost_and_what_was_not():
+    reached, robust = ([0, 0.2, 0.6], [0.8, 0.5, 0.1]), ([0, 0.2, 0.6], [0.8, 0.7, 0.6])
+    found = {("SNN", "SNN"): [], ("ANN", "ANN"): []}
+    for ann in (robust, reached):
+        for kind, one in zip(("SNN", "ANN"), pair(reached, ann), strict=True):
+            found[kind, kind].append(one)
+    told = tabled.loss_in_words(study.Adversarial({key: tuple(pairs) for key, pairs in found.items()}, ""))
+    assert "The SNN has lost 50 % of its clean accuracy at ε = 0.125 (0.125 to 0.125)" in told
+    assert "drifted by 0.30 (0.30 to 0.30) on average" in told
+    assert "the ANN does not lose 50 % of its clean accuracy within the sweep in 1 of 2 pairs of networks" in told
+    assert told.endswith("n = 100 images, 2 pairs of networks.")
+
+
 def test_groups_of_images_widen_the_interval():
     """The same pairs; with results that also tell what each group of images does to them."""
     more, less = ([0, 0.4, 0.8], SAME), ([0, 0.1, 0.3], SAME)

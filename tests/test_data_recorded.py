@@ -327,7 +327,7 @@ def test_archives_in_another_format_say_so(tmp_path):
 def test_without_tonic_the_error_names_the_way_out(tmp_path, monkeypatch):
     make_cifar10_dvs(tmp_path / "data" / "CIFAR10DVS", recorded.CLASSES, [0])
     monkeypatch.setitem(sys.modules, "tonic", None)
-    with pytest.raises(SpecError, match=r"pip install 'snnlib\[events\]'"):
+    with pytest.raises(SpecError, match=r"pip install -e '\.\[events\]' in this project's clone"):
         open_images("cifar10-dvs", tmp_path / "data", frames=2)
 
 

@@ -56,7 +56,7 @@ def tonic_io() -> ModuleType:
     except ImportError as error:
         raise SpecError(
             f"recorded event data are read by the package tonic, which cannot be imported ({error}); install it with "
-            "pip install 'snnlib[events]', or take dataset = 'moving-digits', which needs none"
+            "pip install -e '.[events]' in this project's clone, or take dataset = 'moving-digits', which needs none"
         ) from error
     return io
 
