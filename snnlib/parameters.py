@@ -230,10 +230,10 @@ class ManyClassesParameters(Parameters):
 
 
 class OwnNetworksParameters(PageParameters):
-    """Those of the page on networks of one's own."""
+    """Those of the page on networks of one's own. Eight groups of images need eight of them."""
 
     T: PositiveInt = 4
-    epochs: NonNegativeInt = 2
-    n_images: Annotated[int, Field(ge=4, strict=True)] = 350
-    batch_size: Annotated[int, Field(ge=4, strict=True)] = 175
+    epochs: NonNegativeInt = 3
+    n_images: Annotated[int, Field(ge=8, strict=True)] = 350
+    batch_size: Annotated[int, Field(ge=8, strict=True)] = 175
     seed: NonNegativeInt = 0
