@@ -52,6 +52,12 @@ class Effect:
         texts = [f"{x:.{digits}f}".replace("-", "−") for x in (self.value, self.low, self.high)]
         return f"{texts[0]} ({texts[1]} to {texts[2]})" if known else f"{texts[0]} (no interval)"
 
+    def basis(self) -> str:
+        """ "n = 352 images, 3 pairs of networks; 95 % interval"."""
+        pairs = f"{self.seeds} pair{'s' * (self.seeds != 1)} of networks"
+        known = np.isfinite([self.low, self.high]).all()
+        return f"n = {self.n_images} images, {pairs}" + "; 95 % interval" * bool(known)
+
 
 def effect(
     what: str,

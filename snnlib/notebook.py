@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import ast
 import difflib
-import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from IPython.display import Markdown
 
 from snnlib.claims import Claim, Verdict
-from snnlib.evidence import Effect
 from snnlib.parameters import Parameters
 from snnlib.provenance import git_commit
 from snnlib.run import Run
@@ -61,7 +59,7 @@ def protocol(run: Run) -> Markdown:
     parts = [
         f"preset `{run.given.preset}` ({run.preset.title})",
         run.title,
-        f"{run.architecture}, width {run.value('width'):g}, T = {run.value('T')}",
+        run.networks,
         f"{epochs} epoch{'s' * (epochs != 1)} (the paper: 300)",
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
         f"n = {run.value('n_images')} test images",
@@ -84,17 +82,10 @@ def verdict(found: Verdict, on: str | None = None) -> Markdown:
     about = f"{found.claim.id}, on {on}," if on else found.claim.id
     lines = [f"**{about} is {found.word}** under the protocol above.\n"]
     for bound in found.bounds:
-        lines.append(f"- {bound.effect}; wanted: {bound.wanted}: {bound.kept} ({size_of(bound.effect)})")
+        lines.append(f"- {bound.effect}; wanted: {bound.wanted}: {bound.kept} ({bound.effect.basis()})")
     if any(bound.effect.seeds < 2 for bound in found.bounds):
         lines.append("\nWhat comes from a single pair of networks says nothing of other seeds: it decides nothing.")
     return Markdown("\n".join(lines))
-
-
-def size_of(effect: Effect) -> str:
-    """ "n = 352 images, 3 pairs of networks; 95 % interval"."""
-    pairs = f"{effect.seeds} pair{'s' * (effect.seeds != 1)} of networks"
-    known = math.isfinite(effect.low) and math.isfinite(effect.high)
-    return f"n = {effect.n_images} images, {pairs}" + "; 95 % interval" * known
 
 
 def _assigned(cells: Any) -> list[str]:
