@@ -57,20 +57,18 @@ def temporal(run: Run) -> Temporal:
     initial = {T: run.network(spiking=True, seed=i, T=T, epochs=0, **neuron) for T in cases}
     initial_ann = run.network(spiking=False, seed=j, epochs=0)
     each, flat = {"groups": True, "time": "each"}, {"groups": True}
-    step_controls = {
-        "untrained": run.compare(initial[own], initial_ann, **each),
-        "shuffled": run.compare(snn[own, i], ann[j], pairing="shuffled", **each),
-    }
-    controls = {
-        "untrained": {T: run.compare(initial[T], initial_ann, **flat) for T in cases},
-        "shuffled": {T: run.compare(snn[T, i], ann[j], pairing="shuffled", **flat) for T in cases},
-    }
-    if i != j:  # a ceiling needs a second seed
-        of_snns, of_anns = (snn[own, i], snn[own, j]), (ann[i], ann[j])
-        step_controls["ceiling, SNN × SNN"] = run.compare(*of_snns, **each)
-        step_controls["ceiling, ANN × ANN"] = run.compare(*of_anns, **each)
-        controls["ceiling, SNN × SNN"] = {own: run.compare(*of_snns, **flat)}  # other T have one network each
-        controls["ceiling, ANN × ANN"] = dict.fromkeys(cases, run.compare(*of_anns, **flat))
+    several = i != j  # a ceiling needs a second seed
+    step_controls, controls = {}, {}
+    if several:
+        step_controls["ceiling, ANN × ANN"] = run.compare(ann[i], ann[j], **each)
+        controls["ceiling, ANN × ANN"] = dict.fromkeys(cases, run.compare(ann[i], ann[j], **flat))
+    step_controls["untrained"] = run.compare(initial[own], initial_ann, **each)
+    step_controls["shuffled"] = run.compare(snn[own, i], ann[j], pairing="shuffled", **each)
+    controls["untrained"] = {T: run.compare(initial[T], initial_ann, **flat) for T in cases}
+    controls["shuffled"] = {T: run.compare(snn[T, i], ann[j], pairing="shuffled", **flat) for T in cases}
+    if several:
+        step_controls["ceiling, SNN × SNN"] = run.compare(snn[own, i], snn[own, j], **each)
+        controls["ceiling, SNN × SNN"] = {own: run.compare(snn[own, i], snn[own, j], **flat)}  # others have one network
     return Temporal(
         T=own,
         within={T: [run.compare(snn[T, i], snn[T, i], **each) for i, _ in cases[T]] for T in cases},
