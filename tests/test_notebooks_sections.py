@@ -140,7 +140,7 @@ def test_one_seed_gives_no_verdict(papermill, notebook, own) -> None:  # noqa: F
     assert done.returncode == 0, done.stderr[-3000:]
     found = re.findall(r"\*\*C\d is ([a-z ]+)\*\*", text(out))
     assert set(found) == {"undecided"}
-    assert "One pair of networks says nothing of other seeds" in text(out)
+    assert "a single pair of networks says nothing of other seeds" in text(out)
     assert "ceiling, " not in str(charts(out)), "a ceiling needs a second seed"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,9 +82,24 @@ def test_accuracies_know_their_images_and_networks(blocks: residual.Residual) ->
 
 def test_sizes_in_words() -> None:
     two, one = (Effect("x", 0.5, 0.4, 0.6, 352, k) for k in (2, 1))
-    assert rows.size(two) == "n = 352 images, 2 pairs of networks"
-    assert rows.size(one) == "n = 352 images, 1 pair of networks"
-    assert rows.size(two, "network") == "n = 352 images, 2 networks"
+    assert rows.networks(two) == "n = 352 images, 2 networks"
+    assert rows.networks(one) == "n = 352 images, 1 network"
+
+
+@pytest.mark.parametrize(("without", "known"), [("jagged", True), ("straight", False), ("silent", False)])
+def test_jaggedness_is_compared_where_it_can_be(blocks: residual.Residual, without: str, known: bool) -> None:
+    """Never a division by zero, nor a number made of what is missing."""
+    nowhere = {"jagged": blocks_of(0.75, 0.6, noise=0), "straight": blocks_of(0.6, 0.6, noise=0)}
+    nowhere["silent"] = nowhere["jagged"].copy()
+    silent = NAMES.index("stage2.1.conv1")
+    nowhere["silent"][silent, silent] = np.nan
+    cka = {"everywhere": [blocks_of(0.9, 0.6, noise=0)] * 2, "nowhere": [nowhere[without]] * 2}
+    with_, other, ratio = residual.jagged(replace(blocks, cka=cka))
+    assert with_.value > 0
+    assert np.isfinite(other.value) == (without != "silent")
+    assert np.isfinite(ratio.value) == known
+    if known:  # the same curve with twice the dips
+        assert ratio.value == pytest.approx(2)
 
 
 # ---- time

@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.claims.residual import rise_by_stage
-from snnlib.evidence import effect
+from snnlib.claims.residual import jaggedness, rise_by_stage
+from snnlib.evidence import Effect, effect
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.studies import rows
@@ -127,3 +127,18 @@ def rises(results: Residual) -> pd.DataFrame:
             rise = effect("rise to the block's output (CKA)", lambda cka, s=stage: rise_by_stage(cka)[s], arrays)
             found.append(rows.point(stage, f"shortcuts {where}", rise))
     return pd.DataFrame(found)
+
+
+def jagged(results: Residual) -> tuple[Effect, Effect, Effect]:
+    """Jaggedness of the curve through the blocks with shortcuts, without, and the one over the other, pair by pair.
+
+    The ratio is nan where a layer has no CKA, or the curve without shortcuts is a straight line.
+    """
+
+    def ratio(with_: xr.DataArray, without: xr.DataArray) -> float:
+        straight = jaggedness(without)
+        return jaggedness(with_) / straight if straight else float("nan")
+
+    pairs = list(zip(results.cka[EVERYWHERE], results.cka[NOWHERE], strict=True))
+    alone = (effect("jaggedness (CKA)", jaggedness, results.cka[where]) for where in (EVERYWHERE, NOWHERE))
+    return *alone, effect("jaggedness with shortcuts over without", ratio, pairs)

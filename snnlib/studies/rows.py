@@ -58,8 +58,6 @@ def second_measures(
     ]
 
 
-def size(found: Effect, one: str = "pair of networks") -> str:
-    """ "n = 352 images, 2 pairs of networks"; `one` is a thing that the effect has one number of."""
-    first, *rest = one.split(" ")
-    things = " ".join([first + "s" * (found.seeds != 1), *rest])
-    return f"n = {found.n_images} images, {found.seeds} {things}"
+def networks(found: Effect) -> str:
+    """What an effect of single networks rests on, as `Effect.basis` says it of pairs: "n = 352 images, 2 networks"."""
+    return f"n = {found.n_images} images, {found.seeds} network{'s' * (found.seeds != 1)}"
