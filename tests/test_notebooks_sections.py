@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import nbformat
 import numpy as np
 import pytest
 from conftest import REPOSITORY
@@ -35,6 +36,13 @@ def stored(session_cache, monkeypatch):
     return run
 
 
+def charts_before_criteria(path) -> int:
+    """How many cells with a chart stand before the last criterion."""
+    cells = nbformat.read(path, as_version=4).cells
+    last = max(i for i, cell in enumerate(cells) if cell.source.startswith("criterion("))
+    return sum("text/html" in out.get("data", {}) for cell in cells[:last] for out in cell.get("outputs", ()))
+
+
 def params(chart: dict) -> dict:
     return {param["name"]: param.get("value") for param in chart.get("params", ())}
 
@@ -47,8 +55,9 @@ def test_residual_draws_what_the_store_holds(papermill, stored) -> None:  # noqa
     for claim in ("C3", "C4"):
         criterion, verdict = said.index(f"**{claim}.**"), said.index(f"**{claim} is ")
         assert criterion < verdict, "the criterion stands before the result"
+    assert charts_before_criteria(out) == 0
     assert f"at least {LEAST}" in said
-    assert "with shortcuts in stages 1 + 2" in said
+    assert "SNN, shortcuts: stages 1 + 2, " in said
 
     run = stored()
     pairs = [(0, 1), (1, 0)]
@@ -83,7 +92,9 @@ def columns(chart: dict, series: str) -> list[dict]:
         if field and any(tip["title"] == "layer" for tip in tips):
             data = layer["data"]
             rows = data["values"] if "values" in data else chart["datasets"][data["name"]]
-            return [{"layer": row["layer"], "shown": row[field]} for row in rows]
+            # a chart of several measures has a text for each, CKA's first
+            texts = [row[field] if isinstance(row[field], str) else row[field][0] for row in rows]
+            return [{"layer": row["layer"], "shown": shown} for row, shown in zip(rows, texts, strict=True)]
     return []
 
 
@@ -94,6 +105,7 @@ def test_temporal_sliders_hold_what_the_store_holds(papermill, stored) -> None: 
     assert done.returncode == 0, done.stderr[-3000:]
     said = text(out)
     assert said.index("**C5.**") < said.index("**C5 is ")
+    assert charts_before_criteria(out) == 0
     assert "= 0.9," in said
     run = stored()
     ann = run.network(spiking=False, seed=1)
@@ -128,7 +140,8 @@ def test_one_seed_gives_no_verdict(papermill, notebook, own) -> None:  # noqa: F
     assert done.returncode == 0, done.stderr[-3000:]
     found = re.findall(r"\*\*C\d is ([a-z ]+)\*\*", text(out))
     assert set(found) == {"undecided"}
-    assert "One pair of networks says nothing of other seeds" in text(out)
+    assert "a single pair of networks says nothing of other seeds" in text(out)
+    assert "ceiling, " not in str(charts(out)), "a ceiling needs a second seed"
 
 
 @pytest.mark.parametrize(

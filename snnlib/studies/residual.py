@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 import xarray as xr
 
 from snnlib import tables
+from snnlib.claims.residual import jaggedness, rise_by_stage
+from snnlib.evidence import Effect, effect
 from snnlib.run import Run
+from snnlib.similarity import MEASURES
+from snnlib.studies import rows
 
 EVERYWHERE, NOWHERE = "everywhere", "nowhere"
+BY = ("series", "layer", "position", "kind", "stage", "block")  # columns of curves through the blocks
 
 
 @dataclass(frozen=True)
 class Residual:
     """`cka`: where shortcuts are -> SNN × ANN of every pair of seeds (of the first one, for single stages).
 
-    `controls`: ceilings and nulls of the networks with shortcuts everywhere. `accuracy` has the columns shortcuts,
-    network, seed and accuracy.
+    `controls`: ceilings and nulls of the networks with shortcuts everywhere, of the first pair. `measures`: that pair's
+    corresponding layers by all measures, with shortcuts everywhere and nowhere. `accuracy` has the columns shortcuts,
+    network, seed and accuracy, a share of `n_test` images.
     """
 
     cka: dict[str, list[xr.DataArray]]
     controls: dict[str, list[xr.DataArray]]
+    measures: dict[str, xr.Dataset]
     accuracy: pd.DataFrame
+    n_test: int
 
 
 def residual(run: Run) -> Residual:
@@ -51,13 +59,86 @@ def residual(run: Run) -> Residual:
     snn, ann = specs[EVERYWHERE, True, i], specs[EVERYWHERE, False, j]
     if i != j:  # a ceiling needs a second seed
         controls["ceiling, ANN × ANN"] = [run.compare(run.network(spiking=False, seed=i), ann, groups=True)]
-        controls["ceiling, SNN × SNN"] = [run.compare(snn, run.network(spiking=True, seed=j), groups=True)]
     untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
     controls["untrained"] = [run.compare(*untrained, groups=True)]
     controls["shuffled"] = [run.compare(snn, ann, groups=True, pairing="shuffled")]
-    return Residual(cka, controls, pd.concat(accuracy, ignore_index=True))
+    if i != j:  # last, so that a chart without it gives the others the same colours
+        controls["ceiling, SNN × SNN"] = [run.compare(snn, run.network(spiking=True, seed=j), groups=True)]
+    measures = {name: run.measures(specs[name, True, i], specs[name, False, j]) for name in (EVERYWHERE, NOWHERE)}
+    return Residual(cka, controls, measures, pd.concat(accuracy, ignore_index=True), run.n_test)
 
 
 def in_stages(kept: Sequence[int]) -> str:
     """ "in stage 1", "in stages 1 + 2"."""
     return f"in stage{'s' * (len(kept) > 1)} {' + '.join(map(str, kept))}"
+
+
+def accuracies(results: Residual) -> pd.DataFrame:
+    """Test accuracy in % by where the shortcuts are, as `charts.sweep` takes it."""
+    table = results.accuracy
+    return rows.accuracies(table.assign(setting=table["shortcuts"].str.removeprefix("in ")), results.n_test)
+
+
+def through_blocks(comparisons: Mapping[str, Sequence[xr.DataArray]]) -> pd.DataFrame:
+    """CKA at the places of all blocks, along depth, as `charts.depth_curve` takes it; the mean over pairs by series."""
+    return pd.concat(
+        [
+            tables.over_seeds([tables.along_blocks(cka, series) for cka in arrays], BY)
+            for series, arrays in comparisons.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def with_and_without(results: Residual) -> pd.DataFrame:
+    """The same for shortcuts everywhere and nowhere, by all measures; those beside CKA are of the first pair alone."""
+    cka = through_blocks(both(results)).assign(measure=MEASURES["cka"].title)
+    layout = tables.along_blocks(tables.all_images(results.cka[EVERYWHERE][0]), "").drop(columns=["value", "series"])
+
+    def table(similarity: xr.DataArray, series: str) -> pd.DataFrame:
+        values = similarity.sel(layer=layout["layer"].tolist()).transpose("group", "layer").values
+        return pd.concat([layout.assign(value=row, series=series, group=g) for g, row in enumerate(values)])
+
+    found = {f"shortcuts {name}": [one] for name, one in results.measures.items()}
+    return pd.concat([cka, *rows.second_measures(found, table, BY)], ignore_index=True)
+
+
+def both(results: Residual) -> dict[str, list[xr.DataArray]]:
+    """The comparisons with shortcuts everywhere and nowhere, as series of a chart."""
+    return {f"shortcuts {name}": results.cka[name] for name in (EVERYWHERE, NOWHERE)}
+
+
+def profile(comparisons: Mapping[str, Sequence[xr.DataArray]]) -> pd.DataFrame:
+    """CKA by place in a block, mean over blocks and pairs by series, as `charts.block_profile` takes it."""
+    return pd.concat(
+        [
+            tables.over_seeds([tables.block_means(cka, series) for cka in arrays], ("series", "place"))
+            for series, arrays in comparisons.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def rises(results: Residual) -> pd.DataFrame:
+    """The rise to the block's output by stage and by where the shortcuts are, as `charts.sweep` takes it."""
+    found = []
+    for where, arrays in results.cka.items():
+        for stage in rise_by_stage(tables.all_images(arrays[0])):
+            rise = effect("rise to the block's output (CKA)", lambda cka, s=stage: rise_by_stage(cka)[s], arrays)
+            found.append(rows.point(stage, f"shortcuts {where}", rise))
+    return pd.DataFrame(found)
+
+
+def jagged(results: Residual) -> tuple[Effect, Effect, Effect]:
+    """Jaggedness of the curve through the blocks with shortcuts, without, and the one over the other, pair by pair.
+
+    The ratio is nan where a layer has no CKA, or the curve without shortcuts is a straight line.
+    """
+
+    def ratio(with_: xr.DataArray, without: xr.DataArray) -> float:
+        straight = jaggedness(without)
+        return jaggedness(with_) / straight if straight else float("nan")
+
+    pairs = list(zip(results.cka[EVERYWHERE], results.cka[NOWHERE], strict=True))
+    alone = (effect("jaggedness (CKA)", jaggedness, results.cka[where]) for where in (EVERYWHERE, NOWHERE))
+    return *alone, effect("jaggedness with shortcuts over without", ratio, pairs)

@@ -13,6 +13,7 @@ from snnlib.evidence import effect, share
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.spec import TrainSpec
+from snnlib.studies.rows import second_measures
 
 Pair = tuple[int, int]  # seeds of the SNN and the ANN
 
@@ -84,12 +85,7 @@ def by_all_measures(cka: dict[str, list[xr.DataArray]], measures: dict[str, list
         tables.over_seeds([tables.corresponding(array, name) for array in arrays]).assign(measure=MEASURES["cka"].title)
         for name, arrays in cka.items()
     ]
-    for measure, about in MEASURES.items():
-        for name, found in measures.items():
-            if measure != "cka":
-                parts = [tables.by_measure(one["similarity"].sel(measure=measure), name) for one in found]
-                curves.append(tables.over_seeds(parts).assign(measure=about.title))
-    return pd.concat(curves, ignore_index=True)
+    return pd.concat([*curves, *second_measures(measures)], ignore_index=True)
 
 
 def means_of_blocks(curves: pd.DataFrame) -> pd.DataFrame:

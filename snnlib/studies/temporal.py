@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from snnlib import tables
+from snnlib.claims.spatial import mean_of_blocks
+from snnlib.claims.temporal import dynamics, dynamics_of_stage
+from snnlib.evidence import Effect, effect
 from snnlib.run import Run
+from snnlib.studies import rows
+
+OF_BLOCKS = "CKA of block outputs"
 
 
 @dataclass(frozen=True)
@@ -16,9 +24,10 @@ class Temporal:
     """By T: an array for every pair of seeds at the run's own T, for the first pair at the others.
 
     `within`: an SNN with itself, and `across`: with an ANN of another seed, over (layer_a, step_a, layer_b, step_b);
-    `concat`: the same with time flattened, over (layer_a, layer_b); `rates`: firing rates over (layer, step).
-    `untrained`: `within` of an untrained SNN of the run's T. `accuracy` has the columns T, network, seed and accuracy;
-    T is missing for the ANN.
+    `concat`: the same with time flattened, over (layer_a, layer_b); `rates`: firing rates over (layer, step); all with
+    the dimension group before them. `untrained`: `within` of an untrained SNN of the run's T. By series, of the first
+    pair: `step_controls`, nulls and ceilings of `across` at the run's T, and `controls`, those of `concat` by T.
+    `accuracy` has the columns T, network, seed and accuracy, a share of `n_test` images; T is missing for the ANN.
     """
 
     T: int
@@ -27,7 +36,10 @@ class Temporal:
     concat: dict[int, list[xr.DataArray]]
     rates: dict[int, list[xr.DataArray]]
     untrained: xr.DataArray
+    step_controls: dict[str, xr.DataArray]
+    controls: dict[str, dict[int, xr.DataArray]]
     accuracy: pd.DataFrame
+    n_test: int
 
 
 def temporal(run: Run) -> Temporal:
@@ -40,13 +52,132 @@ def temporal(run: Run) -> Temporal:
     networks = run.train_all([*snn.values(), *ann.values()])
     steps = [*(T for T, _ in snn), *(None for _ in ann)]
     accuracy = [tables.accuracies([network]).assign(T=T) for T, network in zip(steps, networks, strict=True)]
-    untrained = run.network(spiking=True, seed=pairs[0][0], epochs=0, **neuron)
+
+    i, j = pairs[0]
+    initial = {T: run.network(spiking=True, seed=i, T=T, epochs=0, **neuron) for T in cases}
+    initial_ann = run.network(spiking=False, seed=j, epochs=0)
+    each, flat = {"groups": True, "time": "each"}, {"groups": True}
+    several = i != j  # a ceiling needs a second seed
+    step_controls, controls = {}, {}
+    if several:
+        step_controls["ceiling, ANN × ANN"] = run.compare(ann[i], ann[j], **each)
+        controls["ceiling, ANN × ANN"] = dict.fromkeys(cases, run.compare(ann[i], ann[j], **flat))
+    step_controls["untrained"] = run.compare(initial[own], initial_ann, **each)
+    step_controls["shuffled"] = run.compare(snn[own, i], ann[j], pairing="shuffled", **each)
+    controls["untrained"] = {T: run.compare(initial[T], initial_ann, **flat) for T in cases}
+    controls["shuffled"] = {T: run.compare(snn[T, i], ann[j], pairing="shuffled", **flat) for T in cases}
+    if several:
+        step_controls["ceiling, SNN × SNN"] = run.compare(snn[own, i], snn[own, j], **each)
+        controls["ceiling, SNN × SNN"] = {own: run.compare(snn[own, i], snn[own, j], **flat)}  # others have one network
     return Temporal(
         T=own,
-        within={T: [run.compare(snn[T, i], snn[T, i], groups=True, time="each") for i, _ in cases[T]] for T in cases},
-        across={T: [run.compare(snn[T, i], ann[j], time="each") for i, j in cases[T]] for T in cases},
-        concat={T: [run.compare(snn[T, i], ann[j]) for i, j in cases[T]] for T in cases},
-        rates={T: [run.rates(snn[T, i]) for i, _ in cases[T]] for T in cases},
-        untrained=run.compare(untrained, untrained, time="each"),
+        within={T: [run.compare(snn[T, i], snn[T, i], **each) for i, _ in cases[T]] for T in cases},
+        across={T: [run.compare(snn[T, i], ann[j], **each) for i, j in cases[T]] for T in cases},
+        concat={T: [run.compare(snn[T, i], ann[j], **flat) for i, j in cases[T]] for T in cases},
+        rates={T: [run.rates(snn[T, i], groups=True) for i, _ in cases[T]] for T in cases},
+        untrained=run.compare(initial[own], initial[own], **each),
+        step_controls=step_controls,
+        controls=controls,
         accuracy=pd.concat(accuracy, ignore_index=True),
+        n_test=run.n_test,
     )
+
+
+def first(by_T: Mapping[int, list[xr.DataArray]]) -> dict[int, xr.DataArray]:
+    """The results of the first pair of networks on all images, for every T: what sliders go through."""
+    return {T: tables.all_images(found[0]) for T, found in by_T.items()}
+
+
+def pairs_of_steps(results: Temporal) -> dict[int, xr.DataArray]:
+    """The first SNN with itself, (layer, step_a, step_b), as `charts.step_heatmap` takes it."""
+    return {T: tables.by_step(cka) for T, cka in first(results.within).items()}
+
+
+def steps_with_ann(results: Temporal) -> dict[int, xr.DataArray]:
+    """The first SNN with its ANN, (layer, step), as `charts.step_curve` takes it."""
+    return {T: same_step(cka, T) for T, cka in first(results.across).items()}
+
+
+def same_step(cka: xr.DataArray, T: int) -> xr.DataArray:
+    """CKA of corresponding layers at the same step; a network of a single step is compared at that one.
+
+    Args:
+        cka: (..., layer_a, step_a, layer_b, step_b).
+        T: number of steps.
+
+    Returns:
+        (..., layer, step).
+    """
+    steps = tables.by_step(cka)
+    sides = ("step_a", "step_b")
+    at = {side: xr.DataArray(np.minimum(np.arange(T), steps.sizes[side] - 1), dims="step") for side in sides}
+    found = steps.isel(at).drop_vars(sides).assign_coords(step=np.arange(1, T + 1))
+    return found.transpose(..., "layer", "step")
+
+
+def moving(results: Temporal) -> dict[str, list[xr.DataArray]]:
+    """SNNs with themselves that have dynamics, those of more than one step, as series of a chart."""
+    found = {f"T = {T}": cka for T, cka in results.within.items() if T > 1}
+    return found | {f"untrained, T = {results.T}": [results.untrained]}
+
+
+def dynamics_along_depth(results: Temporal) -> pd.DataFrame:
+    """The dynamics of every layer, as `charts.depth_curve` takes them."""
+    return pd.concat(
+        [
+            tables.over_seeds([tables.by_measure(dynamics(cka), series) for cka in arrays])
+            for series, arrays in moving(results).items()
+        ],
+        ignore_index=True,
+    )
+
+
+def dynamics_of_stages(results: Temporal) -> dict[str, tuple[Effect, Effect]]:
+    """By series, the mean dynamics of the block outputs of the first and of the last stage."""
+
+    def of_stage(arrays: list[xr.DataArray], last: bool) -> Effect:
+        return effect("dynamics (1 − CKA)", lambda cka: dynamics_of_stage(cka, last), arrays)
+
+    return {series: (of_stage(cka, False), of_stage(cka, True)) for series, cka in moving(results).items()}
+
+
+def by_step(results: Temporal) -> pd.DataFrame:
+    """Mean CKA of block outputs at each step of the run's T, with nulls and ceilings, as `charts.sweep` takes it."""
+    found = []
+    compared = {"SNN × ANN": results.across[results.T]}
+    compared |= {series: [cka] for series, cka in results.step_controls.items()}
+    for series, arrays in compared.items():
+        tabled = [same_step(cka, results.T) for cka in arrays]
+        blocks = [table.isel(layer=((table["kind"] == "sum") & (table["stage"] >= 0)).values) for table in tabled]
+        for t in range(results.T):
+            of_step = [table.isel(step=t) for table in blocks]
+            mean = effect(OF_BLOCKS, lambda cka: cka.mean(skipna=False), of_step)
+            found.append(rows.point(t + 1, series, mean))
+    return pd.DataFrame(found)
+
+
+def by_T(results: Temporal) -> pd.DataFrame:
+    """Mean CKA of block outputs, time flattened, for every T, with nulls and ceilings, as `charts.sweep` takes it."""
+    compared = {"SNN × ANN": results.concat}
+    compared |= {series: {T: [cka] for T, cka in of_T.items()} for series, of_T in results.controls.items()}
+    return pd.DataFrame(
+        [
+            rows.point(T, series, effect(OF_BLOCKS, mean_of_blocks, arrays))
+            for series, of_T in compared.items()
+            for T, arrays in of_T.items()
+        ]
+    )
+
+
+def firing_rate(results: Temporal, step: int) -> Effect:
+    """Mean over layers of the firing rate at a step of the run's T, counted from 1."""
+    at = [rates.isel(step=step - 1) for rates in results.rates[results.T]]
+    return effect("firing rate (spikes per neuron and step)", lambda rates: rates.mean("layer", skipna=False), at)
+
+
+def accuracies(results: Temporal) -> pd.DataFrame:
+    """Test accuracy in % for every T, as `charts.sweep` takes it; the ANN has the same at all."""
+    of = {kind: table for kind, table in results.accuracy.groupby("network")}
+    snns = of["SNN"].assign(setting=of["SNN"]["T"].astype(int))
+    anns = [of["ANN"].assign(setting=T) for T in results.concat]
+    return rows.accuracies(pd.concat([snns, *anns]), results.n_test)

@@ -1,0 +1,63 @@
+"""Rows for charts that several sections draw, and words for how much a number rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from snnlib import tables
+from snnlib.evidence import Effect, share
+from snnlib.similarity import MEASURES
+
+
+def point(setting: Any, network: str, found: Effect, factor: float = 1) -> dict[str, Any]:
+    """An effect as a row for `charts.sweep`, its numbers times a factor."""
+    numbers = {name: factor * getattr(found, name) for name in ("value", "low", "high")}
+    return {"setting": setting, "network": network, **numbers}
+
+
+def accuracies(table: pd.DataFrame, n_test: int) -> pd.DataFrame:
+    """Test accuracies in % with 95 % intervals over images and seeds, as `charts.sweep` takes them.
+
+    Args:
+        table: columns setting, network and accuracy, a share from 0 to 1.
+        n_test: test images they are shares of.
+
+    Returns:
+        Columns setting, network, value, low, high and networks: how many there are.
+    """
+    rows = []
+    for (setting, network), of in table.groupby(["setting", "network"], sort=False):
+        found = share(f"accuracy of the {network}", of["accuracy"].tolist(), n_test)
+        rows.append({**point(setting, network, found, 100), "networks": found.seeds})
+    return pd.DataFrame(rows)
+
+
+def second_measures(
+    found: Mapping[str, Sequence[xr.Dataset]],
+    table: Callable[[xr.DataArray, str], pd.DataFrame] = tables.by_measure,
+    by: Sequence[str] = ("series", "layer", "position", "kind", "stage"),
+) -> list[pd.DataFrame]:
+    """Curves along depth of every measure but CKA, as `charts.depth_curve` takes them: with a column measure.
+
+    Args:
+        found: series -> for each pair of networks its corresponding layers by all measures.
+        table: makes the rows of one measure, (group, layer), of one pair.
+        by: the columns of these rows but value and group.
+    """
+    return [
+        tables.over_seeds([table(one["similarity"].sel(measure=name), series) for one in sets], by).assign(
+            measure=about.title
+        )
+        for name, about in MEASURES.items()
+        if name != "cka"
+        for series, sets in found.items()
+    ]
+
+
+def networks(found: Effect) -> str:
+    """What an effect of single networks rests on, as `Effect.basis` says it of pairs: "n = 352 images, 2 networks"."""
+    return f"n = {found.n_images} images, {found.seeds} network{'s' * (found.seeds != 1)}"

@@ -1,0 +1,193 @@
+"""What the sections on residual connections and on time draw and quote, from made-up results with a known answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from chart_tables import layers
+from scipy import stats
+from test_claims_sections import blocks_of, grouped, steps_of
+
+from snnlib import charts, tables
+from snnlib.evidence import Effect
+from snnlib.similarity import MEASURES
+from snnlib.studies import residual, rows, temporal
+
+RNG = np.random.default_rng(1)
+NAMES = [name for name, _, _ in layers()]
+OUTPUTS = np.array([kind == "sum" for _, kind, _ in layers()])
+
+
+def measures(groups: int = 8) -> xr.Dataset:
+    """Corresponding layers by all measures: any numbers, all different."""
+    values = RNG.uniform(0, 1, (len(MEASURES), 1 + groups, len(NAMES)))
+    coords = {"measure": list(MEASURES), "layer": NAMES}
+    coords |= {name: ("layer", [layer[i] for layer in layers()]) for i, name in ((1, "kind"), (2, "stage"))}
+    return xr.Dataset({"similarity": (("measure", "group", "layer"), values)}, coords)
+
+
+@pytest.fixture(scope="module")
+def blocks() -> residual.Residual:
+    cka = {
+        "everywhere": [grouped(blocks_of(0.9, 0.6), 0.01) for _ in range(2)],
+        "nowhere": [grouped(blocks_of(0.6, 0.6), 0.01) for _ in range(2)],
+        "in stage 1": [grouped(blocks_of(0.8, 0.6, output=0.7), 0.01)],
+    }
+    said = [("everywhere", "SNN", 0.9), ("everywhere", "SNN", 0.94), ("in stage 1", "SNN", 0.5)]
+    accuracy = pd.DataFrame(said, columns=["shortcuts", "network", "accuracy"])
+    return residual.Residual(cka, {}, {name: measures() for name in ("everywhere", "nowhere")}, accuracy, 100)
+
+
+def test_other_measures_stand_at_the_places_of_the_blocks(blocks: residual.Residual) -> None:
+    table = residual.with_and_without(blocks)
+    assert table["measure"].unique().tolist()[0] == MEASURES["cka"].title
+    assert set(table["measure"]) == {about.title for about in MEASURES.values()}
+    t = stats.t.ppf(0.975, 7)
+    for name, about in MEASURES.items():
+        for where, found in blocks.measures.items():
+            of = table[(table["measure"] == about.title) & (table["series"] == f"shortcuts {where}")]
+            assert len(of) == 1 + 9 * 7
+            if name == "cka":
+                continue
+            for row in of.itertuples():
+                values = found["similarity"].sel(measure=name, layer=row.layer).values
+                error = np.sqrt(7 / 8 * ((values[1:] - values[1:].mean()) ** 2).sum())
+                assert row.value == pytest.approx(values[0])
+                assert [row.low, row.high] == pytest.approx([values[0] - t * error, values[0] + t * error])
+    charts.depth_curve(table)
+
+
+def test_rises_of_stages_have_intervals(blocks: residual.Residual) -> None:
+    table = residual.rises(blocks).set_index(["network", "setting"])
+    assert len(table) == 3 * 3
+    for series, rise in (("shortcuts everywhere", 0.3), ("shortcuts nowhere", 0.0), ("shortcuts in stage 1", 0.1)):
+        for stage in (1, 2, 3):
+            row = table.loc[series, stage]
+            assert row["value"] == pytest.approx(rise, abs=0.01)
+            assert row["low"] < row["value"] < row["high"]
+
+
+def test_accuracies_know_their_images_and_networks(blocks: residual.Residual) -> None:
+    table = residual.accuracies(blocks).set_index("setting")
+    assert table["value"].to_dict() == pytest.approx({"everywhere": 92, "stage 1": 50})
+    assert table["networks"].to_dict() == {"everywhere": 2, "stage 1": 1}
+    of_one = stats.binomtest(50, 100).proportion_ci(method="wilson")
+    assert table.loc["stage 1", "low"] == pytest.approx(100 * of_one.low, abs=0.2)
+    assert table.loc["stage 1", "high"] == pytest.approx(100 * of_one.high, abs=0.2)
+
+
+def test_sizes_in_words() -> None:
+    two, one = (Effect("x", 0.5, 0.4, 0.6, 352, k) for k in (2, 1))
+    assert rows.networks(two) == "n = 352 images, 2 networks"
+    assert rows.networks(one) == "n = 352 images, 1 network"
+
+
+@pytest.mark.parametrize(("without", "known"), [("jagged", True), ("straight", False), ("silent", False)])
+def test_jaggedness_is_compared_where_it_can_be(blocks: residual.Residual, without: str, known: bool) -> None:
+    """Never a division by zero, nor a number made of what is missing."""
+    nowhere = {"jagged": blocks_of(0.75, 0.6, noise=0), "straight": blocks_of(0.6, 0.6, noise=0)}
+    nowhere["silent"] = nowhere["jagged"].copy()
+    silent = NAMES.index("stage2.1.conv1")
+    nowhere["silent"][silent, silent] = np.nan
+    cka = {"everywhere": [blocks_of(0.9, 0.6, noise=0)] * 2, "nowhere": [nowhere[without]] * 2}
+    with_, other, ratio = residual.jagged(replace(blocks, cka=cka))
+    assert with_.value > 0
+    assert np.isfinite(other.value) == (without != "silent")
+    assert np.isfinite(ratio.value) == known
+    if known:  # the same curve with twice the dips
+        assert ratio.value == pytest.approx(2)
+
+
+# ---- time
+
+
+def with_ann(by_step: list[float], steps_b: int = 1) -> xr.DataArray:
+    """A network of T steps with another: block outputs have these values at the same step, everything else nonsense."""
+    T = len(by_step)
+    cka = steps_of({}, T=T)
+    cka[:] = RNG.uniform(-1, 1, cka.shape)
+    cka = cka.isel(step_b=range(steps_b)).copy()
+    for i in np.flatnonzero(OUTPUTS):
+        for t, value in enumerate(by_step):
+            cka[i, t, i, min(t, steps_b - 1)] = value
+    return grouped(cka, 0.01)
+
+
+@pytest.fixture(scope="module")
+def steps() -> temporal.Temporal:
+    flat = {T: [grouped(blocks_of(0.5 + T / 10, 0.2, noise=0), 0.01)] for T in (1, 2)}
+    alone = with_ann([0.7])
+    said = [("SNN", 1.0, 0.5), ("SNN", 2.0, 0.6), ("SNN", 2.0, 0.62), ("ANN", np.nan, 0.9), ("ANN", np.nan, 0.92)]
+    rate = xr.DataArray(RNG.uniform(0, 0.2, (9, 5, 2)), dims=("group", "layer", "step"), attrs={"n_images": 96})
+    return temporal.Temporal(
+        T=2,
+        within={1: [grouped(steps_of({}, T=1), 0.01)], 2: [grouped(steps_of({1: 0.1, 3: 0.6}, T=2), 0.01)]},
+        across={1: [with_ann([0.3])], 2: [with_ann([0.2, 0.4]), with_ann([0.3, 0.5])]},
+        concat=flat,
+        rates={2: [rate, rate + 0.1]},
+        untrained=grouped(steps_of({1: 0.3, 3: 0.3}, T=2), 0.01),
+        step_controls={"ceiling": alone, "silent": with_ann([np.nan, 0.4])},
+        controls={"ceiling": dict.fromkeys((1, 2), flat[2][0])},
+        accuracy=pd.DataFrame(said, columns=["network", "T", "accuracy"]),
+        n_test=100,
+    )
+
+
+def test_a_step_is_compared_with_the_same_one_or_the_only_one() -> None:
+    one, frames = (tables.all_images(with_ann([0.1, 0.2, 0.3], steps_b=b)) for b in (1, 3))
+    for cka in (one, frames):
+        found = temporal.same_step(cka, 3)
+        assert found.dims == ("layer", "step")
+        assert np.allclose(found.values[OUTPUTS], [0.1, 0.2, 0.3])
+    other = NAMES.index("stage1.0.conv1")
+    assert np.array_equal(temporal.same_step(one, 3).values[other], one.values[other, :, other, 0])
+    assert np.array_equal(temporal.same_step(frames, 3).values[other], np.diag(frames.values[other, :, other]))
+
+
+def test_steps_stand_beside_their_controls(steps: temporal.Temporal) -> None:
+    table = temporal.by_step(steps).set_index(["network", "setting"])
+    expected = {("SNN × ANN", 1): 0.25, ("SNN × ANN", 2): 0.45, ("ceiling", 1): 0.7, ("ceiling", 2): 0.7}
+    for key, value in expected.items():
+        assert table.loc[key, "value"] == pytest.approx(value)
+        assert table.loc[key, "low"] < value < table.loc[key, "high"]
+    assert np.isnan(table.loc[("silent", 1), "value"]), "a block output without CKA leaves no mean"
+    assert table.loc[("silent", 2), "value"] == pytest.approx(0.4)
+
+
+def test_dynamics_have_intervals_over_images(steps: temporal.Temporal) -> None:
+    """Of a single network too, trained or not; a network of one step has no dynamics."""
+    table = temporal.dynamics_along_depth(steps)
+    assert table["series"].unique().tolist() == ["T = 2", "untrained, T = 2"]
+    assert table.groupby("series").size().tolist() == [len(NAMES)] * 2
+    assert (table["low"] < table["value"]).all()
+    assert (table["value"] < table["high"]).all()
+    trained = table[table["series"] == "T = 2"].set_index("layer")
+    assert trained.loc["stage3.1.conv2", "value"] == pytest.approx(0.6, abs=0.01)
+    assert trained.loc["stage1.2", "value"] == pytest.approx(0.1, abs=0.01)
+    shallow, deep = temporal.dynamics_of_stages(steps)["T = 2"]
+    assert (shallow.value, deep.value) == pytest.approx((0.1, 0.6), abs=0.005)
+    assert shallow.low < shallow.value < shallow.high
+    charts.depth_curve(table)
+
+
+def test_more_steps_stand_beside_their_controls(steps: temporal.Temporal) -> None:
+    table = temporal.by_T(steps).set_index(["network", "setting"])
+    expected = {("SNN × ANN", 1): 0.6, ("SNN × ANN", 2): 0.7, ("ceiling", 1): 0.7, ("ceiling", 2): 0.7}
+    assert table["value"].to_dict() == pytest.approx(expected)
+    assert (table["low"] < table["value"]).all()
+    accuracy = temporal.accuracies(steps).set_index(["network", "setting"])["value"]
+    assert accuracy.to_dict() == pytest.approx(
+        {("SNN", 1): 50, ("SNN", 2): 61, ("ANN", 1): 91, ("ANN", 2): 91}
+    )  # the ANN has no T
+
+
+def test_the_firing_rate_is_that_of_the_step(steps: temporal.Temporal) -> None:
+    rates = steps.rates[2][0].values[0]  # (layer, step)
+    for step in (1, 2):
+        found = temporal.firing_rate(steps, step)
+        assert found.value == pytest.approx(rates[:, step - 1].mean() + 0.05)
+        assert (found.n_images, found.seeds) == (96, 2)
