@@ -21,13 +21,13 @@ least 94 %, whatever the two errors' sizes. The pairs must be independent: two t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
-GROUP = "group"  # dimension of results: 0 are all images, g = 1 ... G all but those of group g
+from snnlib.spec import GROUP
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,18 @@ class Effect:
         return f"{self.what}: {self.numbers()}"
 
     def numbers(self, digits: int = 3) -> str:
-        """The value and its interval in words: "0.912 (0.903 to 0.921)"."""
+        """The value and its interval in words: "0.912 (0.903 to 0.921)"; "no value" for nan."""
+        if not np.isfinite(self.value):
+            return "no value"
         known = np.isfinite([self.low, self.high]).all()
         texts = [f"{x:.{digits}f}".replace("-", "−") for x in (self.value, self.low, self.high)]
         return f"{texts[0]} ({texts[1]} to {texts[2]})" if known else f"{texts[0]} (no interval)"
+
+    def basis(self) -> str:
+        """ "n = 352 images, 3 pairs of networks; 95 % interval"."""
+        pairs = f"{self.seeds} pair{'s' * (self.seeds != 1)} of networks"
+        known = np.isfinite([self.low, self.high]).all()
+        return f"n = {self.n_images} images, {pairs}" + "; 95 % interval" * bool(known)
 
 
 def effect(
@@ -80,6 +88,16 @@ def effect(
     n_images = min((int(a.attrs["n_images"]) for pair in pairs for a in pair if "n_images" in a.attrs), default=0)
     low, high = interval(values, [t[1:] for t in theta], level)
     return Effect(what, float(values.mean()), low, high, n_images, len(values))
+
+
+def known_from(found: Effect, *shared: Sequence[xr.DataArray]) -> Effect:
+    """The effect, as known from no more pairs than there are different arrays in each of `shared`.
+
+    Two pairs of networks with the seeds (0, 1) and (1, 0) have one and the same ceiling: what it is with other seeds,
+    nobody knows, however independent the pairs are otherwise.
+    """
+    different = [len({a.values.tobytes() for a in arrays}) for arrays in shared]
+    return replace(found, seeds=min([found.seeds, *different]))
 
 
 def interval(

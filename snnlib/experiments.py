@@ -28,11 +28,11 @@ from torch import Tensor, nn
 from snnlib import attacks, kernels, recording, similarity, training
 from snnlib.data.batches import Batches
 from snnlib.data.images import ImageData
-from snnlib.provenance import RESULT_ROOMS, TRAINING_ROOMS
+from snnlib.provenance import ATTACK_ROOMS, RESULT_ROOMS, TRAINING_ROOMS
 from snnlib.spec import AttackSpec, CompareSpec, DataSpec, MeasuresSpec, RatesSpec, Spec, SpecError, TrainSpec
 
 BATCH = 256
-COMPILE_FROM = 5e5  # passes of a step of the networks in an attack, from which on it pays to wait for a compiler
+COMPILE_FROM = 1e7  # `AttackSpec.work` from which on it pays to wait for a compiler: 5e5 steps of a ResNet-20
 WEIGHTS, RESULT = "weights.safetensors", "result.nc"
 
 
@@ -197,6 +197,8 @@ def groups_of(batches: Batches) -> int:
 
 def rooms(spec: Spec) -> tuple[str, ...]:
     """The code that bears on the value of `spec`."""
+    if isinstance(spec, AttackSpec):
+        return ATTACK_ROOMS
     return TRAINING_ROOMS if isinstance(spec, TrainSpec) and spec.epochs else RESULT_ROOMS
 
 

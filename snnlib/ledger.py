@@ -5,7 +5,7 @@ It asks for the same results as the chapters do, through the same studies, so a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 
@@ -65,23 +65,36 @@ def ledger(preset: str = "quick", **given: object) -> list[Line]:
 
 
 def protocol(lines: list[Line]) -> Markdown:
-    """Under which protocol the verdicts were obtained: what the chapters say of theirs, and the machine."""
-    first = lines[0].runs[0]
-    epochs = sorted({run.value("epochs") for line in lines for run in line.runs})
-    hardware = provenance.hardware()
-    machine = ", ".join(hardware["accelerators"]) or f"{hardware['processor']}, {hardware['cores']} cores"
+    """Under which protocol the verdicts were obtained; the chapters have lines of their own."""
+    runs = list(dict.fromkeys(run for line in lines for run in line.runs))
+    first, commit = runs[0], provenance.git_commit()
+    machines = [machine for run in runs for machine in _machines(run)]
     parts = [
         f"preset `{first.given.preset}` ({first.preset.title})",
-        f"{' or '.join(map(str, epochs))} epochs (the paper: 300)",
+        _each(run.networks for run in runs),
+        f"{_each(run.value('epochs') for run in runs)} epochs (the paper: 300)",
         f"seeds {', '.join(map(str, first.seeds))}",
-        f"this page was computed on {machine}",
+        f"trained on {_each(machines)}",
+        f"commit `{commit[:10] + commit[40:]}`" if commit else "no commit known",
     ]
     return Markdown(f"**Protocol:** {' · '.join(parts)}. The verdicts hold for it and for nothing else.")
 
 
+def _machines(run: Run) -> list[str]:
+    """What the networks of a run were trained on, as their cards say."""
+    specs = [run.network(spiking=spiking, seed=seed) for spiking in (True, False) for seed in run.seeds]
+    cards = [entry.card["hardware"] for entry in map(run.store.find, specs) if entry]
+    return [", ".join(card["accelerators"]) or f"{card['processor']} ({card['cores']} cores)" for card in cards]
+
+
+def _each(values: Iterable[object]) -> str:
+    """Every different value once."""
+    return " or ".join(dict.fromkeys(map(str, values)))
+
+
 def as_table(lines: list[Line]) -> HTML:
-    """The ledger for the front page: claim, verdict, effects with their intervals, data, and a link to the evidence."""
-    head = "".join(f"<th scope='col'>{name}</th>" for name in ("claim", "verdict", "evidence", "data"))
+    """The ledger for the front page: claim, verdict, effects with their intervals, data, and links to the evidence."""
+    head = "".join(f"<th scope='col'>{name}</th>" for name in ("claim", "verdict", "effects", "evidence"))
     rows = "".join(_row(line) for line in lines)
     caption = "The paper's claims, each judged by a criterion that its chapter states before the result"
     return HTML(
@@ -93,12 +106,13 @@ def as_table(lines: list[Line]) -> HTML:
 def _row(line: Line) -> str:
     verdict, claim = line.verdict, line.verdict.claim
     name = verdict.word.replace(" ", "-")
-    effects = "".join(f"<li>{escape(str(bound.effect))}; wanted: {bound.wanted}</li>" for bound in verdict.bounds)
-    sizes = dict.fromkeys(f"n = {b.effect.n_images}, {b.effect.seeds} pairs" for b in verdict.bounds)
+    links = ", ".join(f"<a href='notebooks/{page}.html'>{page}</a>" for page in claim.pages)
+    effects = "".join(f"<li>{escape(str(b.effect))}; wanted: {b.wanted}: {b.kept}</li>" for b in verdict.bounds)
+    basis = dict.fromkeys(bound.effect.basis() for bound in verdict.bounds)
     return (
-        f"<tr><th scope='row'><a href='notebooks/{claim.page}.html'>{claim.id}</a> {escape(claim.statement)}</th>"
+        f"<tr id='{claim.id}'><th scope='row'><strong>{claim.id}</strong> {escape(claim.statement)}</th>"
         f"<td><span class='verdict {name}'>{SIGNS[verdict.word]} {verdict.word}</span></td>"
-        f"<td><ul>{effects}</ul></td><td>{escape(line.data)}; {'; '.join(sizes)}</td></tr>"
+        f"<td><ul>{effects}</ul></td><td>{escape(line.data)}: {'; '.join(basis)}. {links}</td></tr>"
     )
 
 

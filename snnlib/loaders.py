@@ -11,6 +11,7 @@ from torch import Tensor
 
 from snnlib.spec import SpecError
 
+GROUP = "group"  # dimension of results: 0 are all images, g = 1 ... G all but those of group g
 LEAST = 4  # images of a batch: debiased HSIC divides by n - 3
 
 

@@ -59,13 +59,14 @@ def protocol(run: Run) -> Markdown:
     parts = [
         f"preset `{run.given.preset}` ({run.preset.title})",
         run.title,
-        f"{run.architecture}, width {run.value('width'):g}, T = {run.value('T')}",
+        run.networks,
         f"{epochs} epoch{'s' * (epochs != 1)} (the paper: 300)",
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
         f"n = {run.value('n_images')} test images",
         f"commit `{commit[:10] + commit[40:]}`" if commit else "no commit known",
     ]
-    return Markdown(f"**Protocol:** {' · '.join(parts)}.")
+    alone = " One seed: SNN and ANN start from equal weights, there are no ceilings, and no verdict is given."
+    return Markdown(f"**Protocol:** {' · '.join(parts)}.{alone * (len(seeds) == 1)}")
 
 
 def criterion(claim: Claim) -> Markdown:
@@ -73,15 +74,17 @@ def criterion(claim: Claim) -> Markdown:
     return Markdown(f"**{claim.id}.** {claim.statement}\n\n**Criterion.** {claim.criterion}")
 
 
-def verdict(found: Verdict) -> Markdown:
-    """The verdict, with every effect, its interval and the bound it is held to."""
-    lines = [f"**{found.claim.id} is {found.word}** under the protocol above.\n"]
+def verdict(found: Verdict, on: str | None = None) -> Markdown:
+    """The verdict, with every effect, its interval and the bound it is held to.
+
+    `on`: the case that it is about, where a claim is judged on several and this is one of them.
+    """
+    about = f"{found.claim.id}, on {on}," if on else found.claim.id
+    lines = [f"**{about} is {found.word}** under the protocol above.\n"]
     for bound in found.bounds:
-        n, pairs = bound.effect.n_images, bound.effect.seeds
-        size = f"n = {n} images, {pairs} pair{'s' * (pairs != 1)} of networks"
-        lines.append(f"- {bound.effect}; wanted: {bound.wanted}: {bound.word} ({size}; 95 % interval)")
+        lines.append(f"- {bound.effect}; wanted: {bound.wanted}: {bound.kept} ({bound.effect.basis()})")
     if any(bound.effect.seeds < 2 for bound in found.bounds):
-        lines.append("\nOne pair of networks says nothing of other seeds: no verdict is given on it.")
+        lines.append("\nWhat comes from a single pair of networks says nothing of other seeds: it decides nothing.")
     return Markdown("\n".join(lines))
 
 

@@ -68,12 +68,21 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
     return seeds
 
 
+Preset = Annotated[str, BeforeValidator(_one_of(*PRESETS))]
+
+
+class PageParameters(Spec):
+    """The one parameter of pages that train nothing of the study's: they compute the same under every preset."""
+
+    preset: Preset = "quick"
+
+
 class Parameters(Spec):
     """The parameters that every notebook has. `family`: the networks whose depth `depth` is."""
 
     family: ClassVar[str] = "resnet"
 
-    preset: Annotated[str, BeforeValidator(_one_of(*PRESETS))] = "quick"
+    preset: Preset = "quick"
     dataset: str | None = None
     data_root: Annotated[Path | None, BeforeValidator(_path)] = None
     T: PositiveInt | None = None
@@ -187,13 +196,13 @@ class EventParameters(Parameters):
         return self.dataset or PRESETS[self.preset].events
 
 
-class SpeedParameters(Spec):
+class SpeedParameters(PageParameters):
     """Those of the page on speed."""
 
     results: Annotated[Path | None, BeforeValidator(_path)] = None
 
 
-class EstimatorParameters(Spec):
+class EstimatorParameters(PageParameters):
     """Those of the page that tests the estimators."""
 
     sizes: Annotated[
@@ -220,11 +229,11 @@ class ManyClassesParameters(Parameters):
         return self.dataset or PRESETS[self.preset].many_classes
 
 
-class OwnNetworksParameters(Spec):
-    """Those of the page on networks of one's own."""
+class OwnNetworksParameters(PageParameters):
+    """Those of the page on networks of one's own. Eight groups of images need eight of them."""
 
     T: PositiveInt = 4
-    epochs: NonNegativeInt = 2
-    n_images: Annotated[int, Field(ge=4, strict=True)] = 350
-    batch_size: Annotated[int, Field(ge=4, strict=True)] = 175
+    epochs: NonNegativeInt = 3
+    n_images: Annotated[int, Field(ge=8, strict=True)] = 350
+    batch_size: Annotated[int, Field(ge=8, strict=True)] = 175
     seed: NonNegativeInt = 0

@@ -17,9 +17,12 @@ from typing import Any
 
 PACKAGE = Path(__file__).parent
 PACKAGES = ("torch", "torchvision", "snntorch", "numpy", "lightning-fabric", "xarray", "snnlib")
-# what bears on a network, and on a result; what a spec says is in its hash already
-TRAINING_ROOMS = ("kernels.py", "memory.py", "neurons", "models", "data", "training")
-RESULT_ROOMS = (*TRAINING_ROOMS, "layers.py", "loaders.py", "recording.py", "similarity", "attacks", "experiments.py")
+# What bears on a network, and on a result; what a spec says is in its hash already. So is what images were found, read,
+# or simulated, by their fingerprint: of data only what becomes of images after that counts.
+DATA_FILES = ("data/batches.py", "data/cache.py", "data/images.py")
+TRAINING_ROOMS = ("kernels.py", "memory.py", "neurons", "models", *DATA_FILES, "training")
+RESULT_ROOMS = (*TRAINING_ROOMS, "layers.py", "loaders.py", "recording.py", "similarity", "experiments.py")
+ATTACK_ROOMS = (*RESULT_ROOMS, "attacks")
 
 
 def provenance(rooms: tuple[str, ...]) -> dict[str, Any]:
@@ -53,8 +56,9 @@ def git_commit() -> str | None:
 def code_fingerprint(rooms: tuple[str, ...]) -> str:
     """Hash of some rooms of this package, blind to comments, docstrings, white space, and files that only re-export.
 
-    A cached result made by other code is thereby noticed; a mended comment does not disturb it. The same on every
-    version of Python: it is the hash of source text, not of what one version parses it to.
+    A room is a folder or a file. A cached result made by other code is thereby noticed; a mended comment does not
+    disturb it. The same on every version of Python: it is the hash of source text, not of what one version parses it
+    to.
     """
     digest = hashlib.sha256()
     for room in rooms:

@@ -80,6 +80,11 @@ class Run:
         """Name of the networks, for people."""
         return f"{FAMILIES[self.given.family]}-{self.value('depth')}"
 
+    @property
+    def networks(self) -> str:
+        """What the networks of this run are, for people."""
+        return f"{self.architecture}, width {self.value('width'):g}, T = {self.value('T')}"
+
     @cached_property
     def seeds(self) -> tuple[int, ...]:
         return self.value("seeds")

@@ -7,7 +7,7 @@ seeds, from the lowest to the highest. Where there is none the columns are left 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ from snnlib.evidence import GROUP, interval
 
 if TYPE_CHECKING:
     from snnlib.training import Network
+
+
+Result = TypeVar("Result", xr.DataArray, xr.Dataset)
 
 
 def kind_name(spiking: bool) -> str:
@@ -213,9 +216,9 @@ def block_means(cka: xr.DataArray, series: str) -> pd.DataFrame:
 
 def _by_group(values: xr.DataArray, row: dict[str, Any]) -> list[dict[str, Any]]:
     """The row with its value, once for every group of images left out where there are such."""
-    if "group" not in values.dims:
+    if GROUP not in values.dims:
         return [{**row, "value": float(values)}]
-    return [{**row, "value": float(v), "group": g} for g, v in enumerate(values.values)]
+    return [{**row, "value": float(v), GROUP: g} for g, v in enumerate(values.values)]
 
 
 def by_step(cka: xr.DataArray) -> xr.DataArray:
@@ -240,6 +243,6 @@ def _without_layers(found: xr.DataArray) -> xr.DataArray:
     return found.drop_vars(sides)
 
 
-def all_images(result: xr.DataArray) -> xr.DataArray:
+def all_images(result: Result) -> Result:
     """A result on all images, of one that also has them without a group at a time (dimension "group")."""
-    return result.isel(group=0, drop=True) if "group" in result.dims else result
+    return result.isel({GROUP: 0}, drop=True) if GROUP in result.dims else result

@@ -39,29 +39,40 @@ def test_depth_curve_tells_every_series_at_every_layer() -> None:
     assert shown[8]["null: shuffled images"] == "−0.038 (−0.058 to −0.018)"
 
 
-def test_depth_curve_widens_its_axis_rather_than_cut() -> None:
+def test_depth_curve_widens_its_axis_rather_than_cut_a_value() -> None:
     scales = [
         e["y"]["scale"]["domain"] for e in encodings(charts.depth_curve(curve()).to_dict()) if "scale" in e.get("y", {})
     ]
     frame = curve()
     assert scales
-    assert all(low <= frame["low"].min() + 1e-4 and high >= 1.0 for low, high in scales)
+    assert all(low <= frame["value"].min() + 1e-4 and high >= 1.0 for low, high in scales)
     lifted = frame.assign(value=frame["value"] + 0.5, high=frame["high"] + 0.5)
     scales = [
         e["y"]["scale"]["domain"] for e in encodings(charts.depth_curve(lifted).to_dict()) if "scale" in e.get("y", {})
     ]
     assert scales
-    assert all(high >= lifted["high"].max() - 1e-4 for _, high in scales)
+    assert all(high >= lifted["value"].max() - 1e-4 for _, high in scales)
 
 
-def test_depth_curve_cuts_bands_only_if_told() -> None:
+def test_bands_end_where_the_axis_does() -> None:
     frame = curve().assign(low=-3.0, high=4.0)
-    spec = charts.depth_curve(frame, cut_bands=True).to_dict()
+    spec = charts.depth_curve(frame).to_dict()
     scales = [e["y"]["scale"]["domain"] for e in encodings(spec) if "scale" in e.get("y", {})]
     assert scales
     assert all(low == pytest.approx(frame["value"].min(), abs=1e-4) and high == 1 for low, high in scales)
-    shown = [text for text, _ in drawn(charts.depth_curve(frame, cut_bands=True)) if "layer" in text]
+    shown = [text for text, _ in drawn(charts.depth_curve(frame)) if "layer" in text]
     assert shown[8]["SNN – ANN"] == "0.792 (−3.000 to 4.000)"
+
+
+def test_a_sweep_has_room_for_intervals_like_its_values_and_cuts_wilder_ones() -> None:
+    table = pd.DataFrame(
+        {"setting": [1, 2], "value": [0.5, 0.7], "low": [0.4, -9.0], "high": [0.6, 9.0], "network": "SNN"}
+    )
+    for frame, (least, most) in {1: (table, (0.3, 0.9)), 2: (table.iloc[:1], (0.4, 0.6))}.values():
+        spec = charts.sweep(frame, setting_title="width", value_title="CKA").to_dict()
+        (low, high), *_ = [e["y"]["scale"]["domain"] for e in encodings(spec) if "scale" in e.get("y", {})]
+        assert low == pytest.approx(least, abs=0.03)
+        assert high == pytest.approx(most, abs=0.03)
 
 
 def test_depth_curve_shows_the_measure_that_is_chosen() -> None:

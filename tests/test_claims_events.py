@@ -67,3 +67,16 @@ def test_the_effect_has_a_sign_and_the_judged_one_has_none():
     assert signed.value == pytest.approx(-0.18) and bound.effect.value == pytest.approx(0.18)
     assert (bound.effect.low, bound.effect.high) == (-signed.high, -signed.low)
     assert bound.effect.seeds == 3 and bound.effect.n_images == 99
+
+
+def test_groups_of_images_that_move_everything_alike_leave_no_doubt():
+    """The claim is computed anew without each group: what a group does to a comparison and its ceiling cancels."""
+    moved = xr.DataArray([0, 0.1, -0.1, 0.05], dims="group")
+    plain = [pair(0.30, 0.10), pair(0.32, 0.10)]
+    with_groups = [
+        tuple((array + moved).assign_attrs(array.attrs).transpose("group", ...) for array in p) for p in plain
+    ]
+    alone, grouped = change(plain), change(with_groups)
+    assert (grouped.value, grouped.low, grouped.high) == pytest.approx((alone.value, alone.low, alone.high))
+    only_cross = [(with_groups[k][0], *plain[k][1:]) for k in range(2)]
+    assert change(only_cross).high > alone.high

@@ -18,7 +18,7 @@ import pytest
 from image_files import Splits, make_archive, make_folder, pack, save
 from torchvision.datasets import cifar as torchvision_cifar
 
-from snnlib.data import ImageData, cifar, describe, images, open_images
+from snnlib.data import ImageData, cifar, describe, download, images, open_images
 from snnlib.spec import SpecError
 
 CLASSES = cifar.CLASSES["cifar10"]
@@ -161,7 +161,7 @@ def test_missing_without_network_names_every_way(tmp_path, monkeypatch):
 
 
 def test_a_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(cifar, "REACH_SECONDS", 0.3)
+    monkeypatch.setattr(download, "REACH_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(torchvision_cifar.CIFAR10, "url", f"http://127.0.0.1:{silent.getsockname()[1]}/c.tar.gz")
         start = time.monotonic()
@@ -172,7 +172,7 @@ def test_a_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
 
 
 def test_slow_name_look_up_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(cifar, "REACH_SECONDS", 0.3)
+    monkeypatch.setattr(download, "REACH_SECONDS", 0.3)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(3))  # no time-out applies to it
     start = time.monotonic()
     with pytest.raises(SpecError, match=r"no answer within 0\.3 seconds"):
@@ -186,7 +186,7 @@ def test_download_switched_off(tmp_path):
 
 
 def test_describe_without_the_images(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(cifar, "_reach", lambda _: pytest.fail("the network was asked"))
+    monkeypatch.setattr(cifar, "reach", lambda _: pytest.fail("the network was asked"))
     published = describe("cifar10", tmp_path, require_data=False)
     assert published.fingerprint == images.KNOWN["cifar10"].fingerprint
     assert (published.in_channels, published.num_classes, published.image_size) == (3, 10, 32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import zipfile
 from collections import Counter
@@ -16,6 +17,7 @@ from snnlib.data import cifar, open_images, recorded
 from snnlib.data.events import EVENT, frames
 from snnlib.data.readers import read_cifar10_dvs, read_n_caltech101
 from snnlib.spec import SpecError
+from snnlib.studies.event_example import example
 
 tonic = pytest.importorskip("tonic")
 NUMBERS = [*range(20)]
@@ -134,7 +136,7 @@ def test_cifar10_dvs_from_its_files(tmp_path):
     assert data.train.images.sum() + data.test.images.sum() == sum(map(len, made.values()))
 
 
-def test_archives_are_read_as_they_come(tmp_path):
+def test_archives_are_read_as_they_come(tmp_path, monkeypatch):
     make_cifar10_dvs(tmp_path / "loose" / "CIFAR10DVS", recorded.CLASSES, NUMBERS, n=30)
     packed = tmp_path / "packed" / "CIFAR10DVS"
     packed.mkdir(parents=True)
@@ -142,7 +144,16 @@ def test_archives_are_read_as_they_come(tmp_path):
         with zipfile.ZipFile(packed / f"{label}.zip", "w") as archive:
             for file in (tmp_path / "loose" / "CIFAR10DVS" / label).iterdir():
                 archive.write(file, f"{label}/{file.name}")
+    opened, real = [], zipfile.ZipFile
+
+    def counting(path: Path) -> zipfile.ZipFile:
+        opened.append(path)
+        return real(path)
+
+    monkeypatch.setattr(zipfile, "ZipFile", counting)
     one, other = (open_images("cifar10-dvs", tmp_path / name, frames=2, size=16) for name in ("loose", "packed"))
+    # to open one takes as long as it has members: once to list them, then once for each split
+    assert 2 <= max(Counter(opened).values()) <= 3
     assert one.fingerprint == other.fingerprint
     assert np.array_equal(one.test.images, other.test.images)
 
@@ -176,6 +187,29 @@ def test_another_number_of_frames_is_another_data_set(tmp_path):
     assert four.fingerprint == again.fingerprint != two.fingerprint
     # the split is by name: each recording is in the same half
     assert sorted(four.test.images.sum((1, 2, 3, 4))) == sorted(two.test.images.sum((1, 2, 3, 4)))
+
+
+def test_an_example_is_the_first_recording_that_has_events(tmp_path):
+    """By class and name, of the test split."""
+    made = {}
+    for label in ("accordion", "wrench"):
+        for i in range(1, 31):
+            name = f"image_{i:04}"
+            digest = hashlib.sha256(f"n-caltech101/{label}/{name}".encode()).hexdigest()
+            events = random_events(50 + i, 30, 20, seed=i)
+            if digest_mod_10(digest) == 0:
+                events = events if made else events[:0]  # the first of all is empty
+                made[label, i] = events
+            write_bin(tmp_path / "NCALTECH101" / "Caltech101" / label / f"{name}.bin", events)
+    (_, *others), (empty, *_) = made.items(), made.values()
+    assert len(empty) == 0 < len(others)
+    for index, ((label, _), events) in enumerate(others):
+        found = example("n-caltech101", tmp_path, frames=3, size=16, index=index)
+        assert found.label == label
+        assert np.array_equal(found.stream["t"], events[:, 0])
+        assert found.frames.sum() == len(events)
+    with pytest.raises(SpecError, match=f"index = {len(others)}: .* no such recording with events"):
+        example("n-caltech101", tmp_path, frames=3, index=len(others))
 
 
 # ---- the split
@@ -216,29 +250,58 @@ def test_missing_recordings_name_every_way_out(tmp_path):
         open_images("cifar10-dvs", tmp_path / "data", frames=4, download=False)
 
 
-def test_a_fetch_that_fails_half_way_goes_on_later(tmp_path, monkeypatch):
-    home = tmp_path / "made"
-    make_cifar10_dvs(home, recorded.CLASSES, NUMBERS, n=30)
-    fetched = []
+@pytest.fixture
+def fetched(tmp_path, monkeypatch):
+    """Classes whose archives were fetched, in order, from a network that is cut when "deer" is asked for first."""
+    made, asked = tmp_path / "made", []
+    make_cifar10_dvs(made, recorded.CLASSES, NUMBERS, n=30)
 
     def fetch(url: str, path: Path, md5: str) -> None:
         assert url.startswith("https://api.figshare.com/v2/file/download/") and len(md5) == 32
-        if len(fetched) == 4 and path.stem == "deer":
-            fetched.append("broken")
+        if path.stem == "deer" and "broken" not in asked:
+            asked.append("broken")
             raise OSError("the line was cut")
-        fetched.append(path.stem)
+        asked.append(path.stem)
         with zipfile.ZipFile(path, "w") as archive:
-            for file in (home / path.stem).iterdir():
+            for file in (made / path.stem).iterdir():
                 archive.write(file, f"{path.stem}/{file.name}")
 
     monkeypatch.setattr(recorded, "_fetch", fetch)
-    monkeypatch.setattr(cifar, "_reach", lambda _: None)
+    monkeypatch.setattr(recorded, "reach", lambda _: None)
     (tmp_path / "data").mkdir()
+    return asked
+
+
+def test_a_fetch_that_fails_half_way_goes_on_later(tmp_path, fetched):
     with pytest.raises(cifar.MissingData, match="the line was cut"):
         open_images("cifar10-dvs", tmp_path / "data", frames=2, size=16)
+    killed = tmp_path / "data" / ".CIFAR10DVS-parts" / ".part-x"
+    killed.mkdir()
+    (killed / "deer.zip").write_bytes(b"half of it")
     data = open_images("cifar10-dvs", tmp_path / "data", frames=2, size=16)
     assert len(data.train) + len(data.test) == 10 * len(NUMBERS)
     assert Counter(fetched) == {**dict.fromkeys(recorded.CLASSES, 1), "broken": 1}
+    assert not killed.exists()
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a file of the user's"])
+def test_fetched_archives_come_to_light_all_at_once(beside, tmp_path, fetched, monkeypatch):
+    """Another process looks for them without a lock: after each change of a name it finds all of them or none."""
+    fetched.append("broken")  # this time the line holds
+    home = tmp_path / "data" / "CIFAR10DVS"
+    if beside:
+        home.mkdir()
+        (home / "notes.txt").write_text("mine")
+    counts, real = [], os.replace
+
+    def watched(*paths: Path) -> None:
+        real(*paths)
+        counts.append(len(list(home.rglob("*.zip"))))
+
+    monkeypatch.setattr(os, "replace", watched)
+    data = open_images("cifar10-dvs", tmp_path / "data", frames=2, size=16)
+    assert len(data.train) + len(data.test) == 10 * len(NUMBERS)
+    assert {10} <= set(counts) <= {0, 10}
 
 
 def test_a_class_that_is_missing_and_a_damaged_file(tmp_path):
@@ -264,7 +327,7 @@ def test_archives_in_another_format_say_so(tmp_path):
 def test_without_tonic_the_error_names_the_way_out(tmp_path, monkeypatch):
     make_cifar10_dvs(tmp_path / "data" / "CIFAR10DVS", recorded.CLASSES, [0])
     monkeypatch.setitem(sys.modules, "tonic", None)
-    with pytest.raises(SpecError, match=r"pip install 'snnlib\[events\]'"):
+    with pytest.raises(SpecError, match=r"pip install -e '\.\[events\]' in this project's clone"):
         open_images("cifar10-dvs", tmp_path / "data", frames=2)
 
 

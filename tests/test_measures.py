@@ -117,13 +117,31 @@ def test_a_few_images_of_large_norm_make_a_cka_that_the_check_takes_away() -> No
     assert abs(measure("cka_without_top", x, y)) < 0.1
 
 
+def places(x: np.ndarray, neighbours: int = 10) -> np.ndarray:
+    """(n, n) who is a nearest neighbour of whom, image by image; equal distances share what places are left."""
+    rows = np.zeros((len(x), len(x)))
+    for i, row in enumerate(rows):
+        others = [(round(float(((x[i] - x[j]) ** 2).sum()), 9), j) for j in range(len(x)) if j != i]
+        last = sorted(others)[neighbours - 1][0]
+        nearer, tied = [j for d, j in others if d < last], [j for d, j in others if d == last]
+        row[nearer] = 1.0
+        row[tied] = (neighbours - len(nearer)) / len(tied)
+    return rows
+
+
 def test_neighbours_at_one_distance_share_the_places() -> None:
     """Spikes have few distinct distances: a tie broken by the order of images would be a similarity of its own."""
     rng = np.random.default_rng(4)
-    x, y = (rng.integers(0, 2, size=(200, 3)).astype(float) for _ in range(2))
-    assert measure("neighbours", x, y) == pytest.approx(10 / 199, abs=0.01)
-    one = np.r_[np.zeros(6), np.ones(6)][:, None]  # 5 at distance 0, then 6 that share 5 places, in both alike
-    assert measure("neighbours", one, one) == pytest.approx((5 + 6 * (5 / 6) ** 2) / 10)
+    x, y = (rng.integers(0, 2, size=(100, 3)).astype(float) for _ in range(2))
+    a, b = places(x), places(y)
+    expected = (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())
+    assert measure("neighbours", x, y) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_spikes_are_as_similar_to_themselves_as_can_be(name: str) -> None:
+    spikes = np.random.default_rng(5).integers(0, 2, size=(64, 12)).astype(float)
+    assert measure(name, spikes, spikes) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,12 @@
 """The fingerprint of the code: blind to words, awake to meaning, the same on every Python."""
 
 import ast
+import functools
+import shutil
 
-from snnlib.provenance import PACKAGE, RESULT_ROOMS, code_without_words
+from snnlib import experiments, provenance
+from snnlib.provenance import ATTACK_ROOMS, PACKAGE, code_fingerprint, code_without_words
+from snnlib.spec import AttackSpec, CompareSpec, DataSpec, ModelSpec, TrainSpec
 
 SOURCE = '''"""Doc."""
 
@@ -45,5 +49,48 @@ def test_every_room_a_result_is_made_in_counts() -> None:
                     parts = node.module.split(".")
                     rooms = [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
                     waiting += [found for found in rooms if found not in reached]
-    named = {room.removesuffix(".py") for room in RESULT_ROOMS}
+    named = {room.split("/")[0].removesuffix(".py") for room in ATTACK_ROOMS}
     assert reached - {"spec", "provenance"} == named
+
+
+BEARS_ON = {
+    "attacks/methods.py": {"attack"},
+    "similarity/compare.py": {"compare", "attack"},
+    "training/loop.py": {"train", "compare", "attack"},
+    "data/cache.py": {"train", "compare", "attack"},  # the order of images, their mean and deviation
+    "data/batches.py": {"train", "compare", "attack"},
+    # what comes of these is in the fingerprint of the images, and so in every hash
+    "data/readers.py": set(),
+    "data/recorded.py": set(),
+    "data/simulate.py": set(),
+    "data/cifar.py": set(),
+    "studies/event_example.py": set(),
+}
+
+
+def small_specs() -> dict:
+    data = DataSpec(dataset="digits", fingerprint="0" * 16, in_channels=1, num_classes=10, image_size=16)
+    snn, ann = (
+        TrainSpec(model=ModelSpec(spiking=kind, width=0.25, T=2), data=data, epochs=1, batch_size=4)
+        for kind in (True, False)
+    )
+    attack = AttackSpec(source=snn, targets=(snn,), epsilons=(0.1,), steps=2, n_images=4)
+    return {"train": snn, "compare": CompareSpec(a=snn, b=ann, n_images=4), "attack": attack}
+
+
+def test_a_change_to_a_file_discards_what_it_bears_on(tmp_path, monkeypatch) -> None:
+    copied = shutil.copytree(PACKAGE, tmp_path / "snnlib", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "PACKAGE", copied)
+    monkeypatch.setattr(provenance, "code_without_words", functools.cache(code_without_words))  # it takes a while
+    specs = small_specs()
+
+    def codes() -> dict[str, str]:
+        return {kind: code_fingerprint.__wrapped__(experiments.rooms(spec)) for kind, spec in specs.items()}
+
+    before, disturbed = codes(), {}
+    for file in BEARS_ON:
+        text = (copied / file).read_text(encoding="utf8")
+        (copied / file).write_text(f"{text}\n\ndef one_more():\n    return 1\n", encoding="utf8")
+        disturbed[file] = {kind for kind, code in codes().items() if code != before[kind]}
+        (copied / file).write_text(text, encoding="utf8")
+    assert disturbed == BEARS_ON

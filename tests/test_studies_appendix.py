@@ -11,7 +11,7 @@ from snnlib.data.cifar import MissingData
 from snnlib.experiments import test_batches as batches_of
 from snnlib.parameters import VggParameters
 from snnlib.run import Run
-from snnlib.studies.appendix import examples, further_case
+from snnlib.studies.appendix import examples, further_case, in_words
 
 
 @pytest.fixture
@@ -45,8 +45,21 @@ def test_a_case_has_its_nulls_and_ceilings_and_is_computed_once(vgg, computed):
     diagonals = [
         np.diag(similarity.compare(models[True, i], models[False, 1 - i], batches_of(data, 32, 256))) for i in (0, 1)
     ]
-    curve = found.curves[found.curves["series"] == "SNN × ANN"]["value"]
+    curve = found.cka[found.cka["series"] == "SNN × ANN"]["value"]
     np.testing.assert_allclose(curve, np.mean(diagonals, axis=0), atol=1e-5)
+
+    # the other measures have the same series, and the text the numbers of the curves
+    by_measure = found.curves.groupby("measure")["series"].unique()
+    assert len(by_measure) == len(similarity.MEASURES) > 1
+    assert all(set(series) == set(found.cka["series"]) for series in by_measure)
+    said = in_words(found)
+    values = found.cka.pivot(index="position", columns="series", values="value").dropna()
+    assert f"Averaged over {len(values)} layers" in said
+    assert f"SNN × ANN is **{values['SNN × ANN'].mean():.2f}**" in said
+    assert f"its ceiling is ANN × ANN {values['ceiling, ANN × ANN'].mean():.2f} and SNN × SNN" in said
+    shares = [n.history[-1]["test_accuracy"] for n in found.networks if n.spec.model.spiking]
+    assert f"SNN {np.mean(shares):.3f} (" in said
+    assert said.endswith("n = 32 images, 2 pairs of networks.")
 
     before = len(computed)
     further_case(vgg())
@@ -58,6 +71,8 @@ def test_one_seed_has_no_ceiling(vgg, computed):
     assert [pair.ceilings for pair in found.case.pairs] == [()]
     assert not found.curves["series"].str.startswith("ceiling").any()
     assert c8(found.case).word == "undecided"
+    assert "its ceiling is unknown, for want of a second seed" in in_words(found)
+    assert "1 pair of networks" in in_words(found)
 
 
 def test_examples_are_test_images_of_their_class(vgg, monkeypatch):

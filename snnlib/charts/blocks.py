@@ -23,7 +23,7 @@ def block_profile(
 
     `profile` has the columns place, value and series, the places in their order; low and high, where given, become a
     band. The ends of the block are large points, its inside is shaded. `domain` is the least range of the vertical
-    axis.
+    axis: values outside widen it, wider bands end where it does.
 
     Raises ValueError for a missing column, an empty table, or a place that a series has twice.
     """
@@ -60,7 +60,7 @@ def block_profile(
     ]
     if frame["low"].notna().any():
         fade = alt.condition(pick, alt.value(0.22), alt.value(0.04))
-        band = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_area(aria=False)
+        band = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_area(aria=False, clip=True)
         drawn.append(band.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour, opacity=fade))
     line = base.mark_line(strokeWidth=1.8, strokeJoin="round", aria=False)
     dashes = theme.dash(colour, names)

@@ -135,6 +135,7 @@ def sweep(
 
     `table` has the columns setting, value and network (or any series); low and high, where given, become error bars.
     The settings are spaced evenly, in ascending order. `domain` is the least range of the vertical axis.
+    Bars that are wider end where the axis does; the tooltips have their numbers.
     """
     frame = parts.banded(parts.need_frame(table, ["setting", "value", "network"], "sweep"))
     frame = frame.assign(network=frame["network"].astype(str))
@@ -143,8 +144,7 @@ def sweep(
     frame = frame.assign(at=[_setting(s) for s in frame["setting"]])
     frame["text"] = [parts.span(r.value, r.low, r.high) for r in frame.itertuples()]
     x = alt.X("at:N", title=setting_title, sort=[_setting(s) for s in order], axis=alt.Axis(labelAngle=0, grid=False))
-    scale = parts.least_range(frame, domain) if domain else alt.Scale(zero=False, padding=12)
-    y = alt.Y("value:Q", title=value_title, scale=scale)
+    y = alt.Y("value:Q", title=value_title, scale=parts.least_range(frame, domain))
     offset = alt.XOffset("network:N", sort=names, scale=parts.dodge("x", 0.4, 0.6)) if len(names) > 1 else alt.Undefined
     colour = theme.colour("network", names)
     tips = [("at", setting_title), ("network", "series"), ("text", value_title)]
@@ -155,7 +155,8 @@ def sweep(
     )
     drawn: list[Any] = [line]
     if frame["low"].notna().any():
-        bars = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_rule(strokeWidth=2, aria=False)
+        bars = base.transform_filter("isValid(datum.low) && isValid(datum.high)")
+        bars = bars.mark_rule(strokeWidth=2, clip=True, aria=False)
         drawn.append(bars.encode(**{**encode, "y": alt.Y("low:Q", title=value_title), "y2": alt.Y2("high:Q")}))
     dots = base.mark_point(filled=True, size=60, opacity=1)
     drawn.append(dots.encode(tooltip=[alt.Tooltip(f"{field}:N", title=name) for field, name in tips], **encode))

@@ -21,16 +21,15 @@ def depth_curve(
     title: str | None = None,
     value_title: str | None = None,
     domain: tuple[float, float] = (0.0, 1.0),
-    cut_bands: bool = False,
     height: int = 300,
 ) -> alt.LayerChart:
     """Draw a value for every layer along depth, one line per series (a comparison, its ceiling, its nulls).
 
     `curves` has the columns layer, position (1, 2, … in call order), kind, stage (-1 outside the stages), value and
     series; low and high, where they are given, become a band. The shape of a point is the kind of operation. `domain`
-    is the least range of the vertical axis: values and bands outside widen it, so nothing is cut off; with `cut_bands`
-    only values do, and a wide band ends where the axis does (the tooltips have its numbers). A click in the legend
-    picks out a series. With a column measure too, the reader chooses which measure is drawn; the first is at the start.
+    is the least range of the vertical axis: values outside widen it, and a band that is wider ends where the axis does
+    (the tooltips have its numbers). A click in the legend picks out a series. With a column measure too, the reader
+    chooses which measure is drawn; the first is at the start.
     With a column block ("" outside the blocks) every second block is shaded, and block outputs have large points.
 
     Raises ValueError for a missing column, an empty table, or a layer that a series has twice.
@@ -53,8 +52,7 @@ def depth_curve(
 
     axis = parts.stage_axis(_filled(layers), "layers (call order)", first=start)
     x = alt.X("position:Q", scale=alt.Scale(domain=[start, stop], nice=False), axis=axis)
-    seen = frame.assign(low=frame["value"], high=frame["value"]) if cut_bands else frame
-    y = alt.Y("value:Q", title=value_title, scale=parts.least_range(seen, domain))
+    y = alt.Y("value:Q", title=value_title, scale=parts.least_range(frame, domain))
     pick = alt.selection_point(name="pick", fields=["series"], bind="legend")
     strength = alt.condition(pick, alt.value(1), alt.value(0.12))
     colour = theme.colour("series", names, title="comparison (click to pick out)", orient="top")

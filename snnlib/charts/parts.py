@@ -171,12 +171,29 @@ def banded(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**missing) if missing else frame
 
 
-def least_range(frame: pd.DataFrame, domain: tuple[float, float]) -> alt.Scale:
-    """The least range of an axis, widened to hold all values and bands."""
-    seen = frame[["value", "low", "high"]].to_numpy(dtype=float)
+def least_range(frame: pd.DataFrame, domain: tuple[float, float] | None) -> alt.Scale:
+    """The least range of an axis, widened to hold all values; a band or a bar that is wider ends where the axis does.
+
+    An interval from two networks can be many times as wide as all that a figure shows; its numbers are in the tooltips.
+    Without a least range there is room on either side for intervals up to the distance of the values from each other.
+    """
+    seen = frame["value"].to_numpy(dtype=float)
     seen = seen[np.isfinite(seen)]
+    if domain is None:
+        domain = _with_room(frame, seen)
     low, high = min([domain[0], *seen]), max([domain[1], *seen])
     return alt.Scale(domain=[plain(low), plain(high)], nice=False, zero=False)
+
+
+def _with_room(frame: pd.DataFrame, values: np.ndarray) -> tuple[float, float]:
+    if not len(values):
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    ends = frame[["low", "high"]].to_numpy(dtype=float)
+    ends = ends[np.isfinite(ends)] if np.isfinite(ends).any() else values
+    room = high - low or max(abs(ends - low))  # of a single value, the whole interval
+    edge = 0.08 * (room or abs(high) or 1.0)  # so that no mark touches the frame
+    return max(low - room, min(low, float(ends.min()))) - edge, min(high + room, max(high, float(ends.max()))) + edge
 
 
 def dodge(axis: str, start: float, stop: float) -> alt.Scale:

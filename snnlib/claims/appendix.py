@@ -1,4 +1,4 @@
-"""The appendix: what holds for the residual network on the base data, holds for VGG networks and CIFAR-100 too (C8)."""
+"""The appendix: VGG networks, and data of many classes, as further cases of C2 (C8)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NEAR = 0.8  # share of its ceiling that a similarity must reach to be called nea
 
 C8 = Claim(
     id="C8",
-    statement="VGG networks and CIFAR-100 are further cases of the same: spiking and ordinary networks reach similar "
-    "representations at corresponding depth.",
+    statement="VGG networks and data of many classes (the paper: CIFAR-100) are further cases of what C2 says "
+    "of residual networks: SNNs and ANNs reach similar representations at corresponding depth.",
     criterion="In each case, averaged over corresponding layers, CKA of SNN × ANN exceeds that of untrained networks "
     f"and that of shuffled images, and it is at least {100 * NEAR:g} % of its ceiling, the mean CKA of two SNNs and of "
     "two ANNs that differ in their seed.",
     where="Appendix A.1, A.2",
-    page="a1_vgg",
+    pages=("a1_vgg", "a2_cifar100"),
 )
 
 

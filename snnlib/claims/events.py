@@ -35,7 +35,7 @@ C6 = Claim(
         f"is not supported if the interval lies wholly between −{MARGIN} and {MARGIN}; else it is undecided."
     ),
     where="input section",
-    page="05_event_data",
+    pages=("05_event_data",),
 )
 
 

@@ -33,7 +33,7 @@ C3 = Claim(
     f"{', '.join(INSIDE)}) is lower than at the block's input by at least {LEAST} (the fall), and lower than at the "
     f"block's output by at least {LEAST} (the rise).",
     where="residual section",
-    page="03_residual",
+    pages=("03_residual",),
 )
 
 C4 = Claim(
@@ -43,7 +43,7 @@ C4 = Claim(
     f"places as in C3, is at most {LEAST}, and it is smaller than in networks with shortcuts everywhere by at "
     f"least {LEAST}.",
     where="residual section",
-    page="03_residual",
+    pages=("03_residual",),
 )
 
 

@@ -31,7 +31,7 @@ C1 = Claim(
         "(CKA) than layers at different places."
     ),
     where="Fig. 2",
-    page=PAGE,
+    pages=(PAGE,),
 )
 C2 = Claim(
     id="C2",
@@ -42,7 +42,7 @@ C2 = Claim(
         "the ANN's block at the same place instead of the one that is most similar."
     ),
     where="spatial section, Fig. 2",
-    page=PAGE,
+    pages=(PAGE,),
 )
 LEAST_CONTRAST, MOST_LOST = 0.05, 0.05  # CKA
 

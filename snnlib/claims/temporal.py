@@ -27,7 +27,7 @@ C5 = Claim(
     f"over the block outputs of a stage: the last stage's is larger than the first stage's by at least {LEAST}, and "
     f"the first stage's is at most {HARDLY}.",
     where="temporal section",
-    page="04_temporal",
+    pages=("04_temporal",),
 )
 
 

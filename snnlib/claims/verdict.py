@@ -21,14 +21,14 @@ Word = Literal["supported", "not supported", "undecided"]
 class Claim:
     """A claim of the paper and the criterion by which this book judges it.
 
-    `where`: section or figure of the paper; `page`: name of the notebook that holds the evidence.
+    `where`: section or figure of the paper; `pages`: names of the notebooks that hold the evidence.
     """
 
     id: str
     statement: str
     criterion: str
     where: str
-    page: str
+    pages: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class Bound:
     def wanted(self) -> str:
         """ "at least 0.05"."""
         return f"at {'most' if self.at_most else 'least'} {self.bound:g}"
+
+    @property
+    def kept(self) -> str:
+        """What the interval says of the bound: kept, not kept, or open."""
+        return {"supported": "kept", "not supported": "not kept", "undecided": "open"}[self.word]
 
     @property
     def word(self) -> Word:

@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "cache",
         "cifar",
         "digits",
+        "download",
         "events",
         "folders",
         "images",

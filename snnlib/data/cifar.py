@@ -8,12 +8,7 @@ are held against torchvision's checksums.
 from __future__ import annotations
 
 import os
-import socket
 import tempfile
-import threading
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +18,7 @@ import numpy as np
 
 from snnlib.data import folders
 from snnlib.data.cache import Raw, Source, short_key
+from snnlib.data.download import reach, stall_timeout
 from snnlib.spec import SpecError
 
 SHAPE = (3, 32, 32)
@@ -37,8 +33,6 @@ CIFAR100 = """
     tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
 """
 CLASSES = {"cifar10": tuple(CIFAR10.split()), "cifar100": tuple(CIFAR100.split())}
-REACH_SECONDS = 8  # to find out that there is no network, name look-up included
-STALL_SECONDS = 10  # a download may take long, but not without a byte
 
 
 class MissingData(SpecError):
@@ -102,8 +96,8 @@ def _download(name: str, root: Path, *, allowed: bool) -> None:
     reason, way_out = "downloading is switched off", "Allow the download"
     if allowed:
         try:
-            with _stall_timeout(STALL_SECONDS):
-                _reach(dataset.url)
+            with stall_timeout():
+                reach(dataset.url)
                 root.mkdir(parents=True, exist_ok=True)
                 with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=root) as part:
                     dataset(part, download=True)
@@ -117,33 +111,3 @@ def _download(name: str, root: Path, *, allowed: bool) -> None:
         f"{dataset.base_folder}/ and no {dataset.filename}, and {reason}. {way_out}, put one of the "
         "three there, or set data_root (or the environment variable SNNLIB_DATA) to a folder that has one"
     )
-
-
-def _reach(url: str) -> None:
-    """Raise OSError unless the address answers soon: a slow name look-up and torchvision's second try would add up."""
-    answer: list[BaseException | None] = []
-
-    def ask() -> None:
-        try:
-            urllib.request.urlopen(url, timeout=REACH_SECONDS).close()
-            answer.append(None)
-        except Exception as error:
-            answer.append(error)
-
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(REACH_SECONDS)
-    if not answer:
-        raise TimeoutError(f"no answer within {REACH_SECONDS} seconds")
-    if answer[0] is not None:
-        raise OSError(getattr(answer[0], "reason", answer[0])) from answer[0]
-
-
-@contextmanager
-def _stall_timeout(seconds: float) -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Self
 
 import numpy as np
 
@@ -57,33 +56,52 @@ def tonic_io() -> ModuleType:
     except ImportError as error:
         raise SpecError(
             f"recorded event data are read by the package tonic, which cannot be imported ({error}); install it with "
-            "pip install 'snnlib[events]', or take dataset = 'moving-digits', which needs none"
+            "pip install -e '.[events]' in this project's clone, or take dataset = 'moving-digits', which needs none"
         ) from error
     return io
 
 
-def read(name: str, path: Path, member: str | None, scratch: Path) -> tuple[np.ndarray, tuple[int, int]]:
-    """Events of a file, or of a member of an archive, and the height and width of their field.
+class Reader:
+    """Reads recordings of a data set one after the other, from files or from archives: `with Reader(...) as read`.
 
-    Raises SpecError for a damaged file, and where tonic is missing.
+    The archive that was read from last stays open: to open it takes as long as it has members. tonic reads files only,
+    so a member is written into the folder `scratch` and removed when it has been read.
     """
-    reader = READERS[name]
-    try:
-        if member is None:
-            return reader(path)
-        with zipfile.ZipFile(path) as archive, _taken_out(archive, member, scratch) as taken_out:
-            return reader(taken_out)
-    except SpecError:
-        raise
-    except Exception as error:  # tonic's parsers raise whatever they stumble over
-        inside = f" ({member})" if member else ""
-        raise SpecError(
-            f"{str(path)!r}{inside} is damaged or no recording of {name} ({error!r}); delete or replace it"
-        ) from error
 
+    def __init__(self, name: str, scratch: Path) -> None:
+        self.name, self.scratch = name, scratch
+        self.path: Path | None = None
+        self.archive: zipfile.ZipFile | None = None
 
-@contextmanager
-def _taken_out(archive: zipfile.ZipFile, member: str, scratch: Path) -> Iterator[Path]:
-    """tonic reads files only: one member at a time is written to disk, and removed."""
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        yield Path(archive.extract(member, folder))
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.archive is not None:
+            self.archive.close()
+        self.path = self.archive = None
+
+    def __call__(self, path: Path, member: str | None = None) -> tuple[np.ndarray, tuple[int, int]]:
+        """Events of a file, or of a member of an archive, and the height and width of their field.
+
+        Raises SpecError for a damaged file, and where tonic is missing.
+        """
+        reader = READERS[self.name]
+        try:
+            if member is None:
+                return reader(path)
+            with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+                return reader(Path(self._opened(path).extract(member, folder)))
+        except SpecError:
+            raise
+        except Exception as error:  # tonic's parsers raise whatever they stumble over
+            inside = f" ({member})" if member else ""
+            raise SpecError(
+                f"{str(path)!r}{inside} is damaged or no recording of {self.name} ({error!r}); delete or replace it"
+            ) from error
+
+    def _opened(self, path: Path) -> zipfile.ZipFile:
+        if self.archive is None or self.path != path:
+            self.__exit__()
+            self.path, self.archive = path, zipfile.ZipFile(path)
+        return self.archive

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -30,9 +31,10 @@ from tqdm.auto import tqdm
 
 from snnlib.data import cifar
 from snnlib.data.cache import SPLITS, Raw, Source, short_key
+from snnlib.data.download import reach, stall_timeout
 from snnlib.data.events import POLARITIES, frames
 from snnlib.data.folders import SIDE_MULTIPLE
-from snnlib.data.readers import read, tonic_io
+from snnlib.data.readers import Reader, tonic_io
 from snnlib.spec import SpecError
 
 SIZE = 48  # usual side of CIFAR10-DVS frames
@@ -40,6 +42,7 @@ TEST_EVERY = 10
 CLASSES = cifar.CLASSES["cifar10"]
 SIZES = (8_997, 1_003)  # recordings of CIFAR10-DVS to train and to test with
 CIFAR10_DVS_SPLIT = "5e7849c4a1137aa3f017ddc86e8a4cd10dc7b59dd56bd1dd59468fb3a660ab3e"
+PART = ".part-"  # begins the name of a folder into which an archive is being fetched
 FIGSHARE = "https://api.figshare.com/v2/file/download/"
 
 # name and MD5 of each archive, from the data set's page on figshare
@@ -174,12 +177,12 @@ def _in_archive(path: Path, place: Home, scratch: Path) -> Iterator[Recording]:
 
 
 def examples(name: str, root: Path) -> Iterator[tuple[np.ndarray, tuple[int, int], str]]:
-    """Events, field and class of the recordings of the test split, one at a time."""
+    """Events, field and class of the recordings of the test split, one at a time, by class and name."""
     home = _home(name, root)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, Reader(name, Path(scratch)) as read:
         for recording in _recordings(name, home, Path(scratch)) if home else ():
             if is_test(name, recording.label, recording.stem):
-                yield *read(name, recording.path, recording.member, Path(scratch)), recording.label
+                yield *read(recording.path, recording.member), recording.label
 
 
 def _load(name: str, home: Path, scratch: Path, bins: int, size: int) -> Raw:
@@ -204,10 +207,11 @@ def _load(name: str, home: Path, scratch: Path, bins: int, size: int) -> Raw:
         if not part:
             raise SpecError(f"{str(home)!r} leaves no recording to {split} with: put more of {name} there")
         out = np.lib.format.open_memmap(scratch / f"{split}.npy", mode="w+", dtype=np.uint8, shape=shape)
-        for i, recording in enumerate(part):
-            events, field = read(name, recording.path, recording.member, scratch)
-            out[i] = frames(events, bins, sensor=field, size=size)
-            bar.update()
+        with Reader(name, scratch) as read:
+            for i, recording in enumerate(part):
+                events, field = read(recording.path, recording.member)
+                out[i] = frames(events, bins, sensor=field, size=size)
+                bar.update()
         splits[split] = (out, np.array([number[recording.label] for recording in part]))
     bar.close()
     listed = split_hash(name, [(recording.label, recording.stem) for recording in found])
@@ -228,27 +232,19 @@ def _archives(name: str) -> list[tuple[str, str, str]]:
 
 
 def _download(name: str, root: Path, *, allowed: bool) -> Path:
-    """Fetch the archives, each whole or not at all; MissingData names every way to get the recordings."""
+    """Fetch the archives, all or none; MissingData names every way to get the recordings."""
     places = HOMES[name]
     home = root / places.folders[0]
     reason, way_out = "downloading is switched off", "Allow the download"
     if allowed:
         archives = _archives(name)
         try:
-            cifar._reach(archives[0][1])
+            reach(archives[0][1])
             root.mkdir(parents=True, exist_ok=True)
-            parts = root / f".{home.name}-parts"  # archives wait there until all have come; a later call goes on
-            with FileLock(root / f".{home.name}.lock"), cifar._stall_timeout(cifar.STALL_SECONDS):
+            with FileLock(root / f".{home.name}.lock"), stall_timeout():
                 if there := _home(name, root):  # fetched by another process meanwhile
                     return there
-                parts.mkdir(exist_ok=True)
-                for file, url, md5 in archives:
-                    if not (parts / file).exists():
-                        _fetch(url, parts / file, md5)
-                home.mkdir(exist_ok=True)
-                for file, _, _ in archives:
-                    os.replace(parts / file, home / file)
-                parts.rmdir()
+                _fetch_all(archives, root / f".{home.name}-parts", home)
             return home
         except (OSError, RuntimeError, HTTPException) as error:
             way_out = "Connect to the network"
@@ -260,11 +256,22 @@ def _download(name: str, root: Path, *, allowed: bool) -> Path:
     )
 
 
+def _fetch_all(archives: list[tuple[str, str, str]], parts: Path, home: Path) -> None:
+    """Into the hidden folder `parts`, where a later call goes on; then, by one name change, where all look for them."""
+    parts.mkdir(exist_ok=True)
+    for left_over in parts.glob(f"{PART}*"):  # of a process that was killed, since the lock is ours
+        shutil.rmtree(left_over)
+    for file, url, md5 in archives:
+        if not (parts / file).exists():
+            _fetch(url, parts / file, md5)
+    os.replace(parts, home / "archives" if home.exists() else home)  # beside what else a user keeps there
+
+
 def _fetch(url: str, path: Path, md5: str) -> None:
     """Through tonic, which checks the MD5, into a name that the file takes only when it is whole."""
     tonic_io()
     from tonic.download_utils import download_url
 
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as part:
+    with tempfile.TemporaryDirectory(prefix=PART, dir=path.parent) as part:
         download_url(url, part, path.name, md5)
         os.replace(Path(part, path.name), path)

@@ -33,12 +33,11 @@ from snnlib.recording import Recorder
 from snnlib.similarity.cka import MIN_IMAGES
 from snnlib.similarity.gram import step_grams, u_centered_triangles
 from snnlib.similarity.groups import grouped_products
-from snnlib.spec import SpecError
+from snnlib.spec import GROUP, SpecError
 
 Time = Literal["concat", "each"]
 Rows = dict[Layer, Tensor]  # layer -> (S, n(n-1)/2), one U-centered triangle a step, or one in all
 
-GROUP = "group"  # dimension: 0 are all images, g = 1 ... G all but those of group g
 GROUPS = 8  # usually
 CHUNK = 1 << 16  # columns of the triangles that are in float64 at a time
 

@@ -81,10 +81,14 @@ def spearman_terms(k: Tensor, other: Tensor) -> tuple[float, float, float]:
 
 
 def neighbour_terms(k: Tensor, other: Tensor, neighbours: int = NEIGHBOURS) -> tuple[float, float, float]:
-    """Nearest neighbours that are so in both, and the nearest neighbours in each, over all images."""
+    """Inner product of the two matrices of nearest neighbours, and that of each with itself.
+
+    Without ties their entries are 0 and 1: the neighbours in common, and all. A place that several share is a fraction,
+    so that a layer is still as similar to itself as can be, 1.
+    """
     a, b = _neighbours(k, neighbours), _neighbours(other, neighbours)
-    counts = (float(neighbours * len(k)) if found is not None else 0.0 for found in (a, b))
-    return float((a * b).sum()) if a is not None and b is not None else 0.0, *counts
+    own = (float((found * found).sum()) if found is not None else 0.0 for found in (a, b))
+    return float((a * b).sum()) if a is not None and b is not None else 0.0, *own
 
 
 def without_top(k: Tensor, other: Tensor, share: float = TOP) -> Tensor:

@@ -17,10 +17,11 @@ from snnlib.spec.base import (
 )
 from snnlib.spec.networks import DEPTHS, STAGES, VGG_DEPTHS, DataSpec, ModelSpec, TrainSpec
 from snnlib.spec.presets import PRESETS, Preset
-from snnlib.spec.results import CompareSpec, MeasuresSpec, RatesSpec
+from snnlib.spec.results import GROUP, CompareSpec, MeasuresSpec, RatesSpec
 
 __all__ = [
     "DEPTHS",
+    "GROUP",
     "PRESETS",
     "STAGES",
     "VGG_DEPTHS",

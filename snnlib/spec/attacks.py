@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -44,8 +44,8 @@ class AttackSpec(Spec):
 
     `space="pixels"`: epsilon is a share of the range of pixels, to which images keep. `"normalised"`: epsilon is in
     units of the images' standard deviation, and nothing keeps them to the range of pixels, as in the released code.
-    `steps` and `step` (a share of epsilon; None for 2.5 / steps) are PGD's; `start` seeds a random start in the ball,
-    or the noise; None starts at the image itself.
+    `steps` and `step` (a share of epsilon; None becomes 2.5 / steps, at most 1) are PGD's; `start` seeds a random start
+    in the ball, or the noise; None starts at the image itself.
     """
 
     source: TrainSpec | None = None
@@ -58,6 +58,17 @@ class AttackSpec(Spec):
     start: NonNegativeInt | None = None
     n_images: Annotated[int, Field(ge=4, strict=True)]
     batch_size: Annotated[int, Field(ge=4, strict=True)] = 256
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_usual_step_is_settled(cls, values: Any) -> Any:
+        """By its value, not by None: the hash tells with which step a result was made, whatever is usual later."""
+        if not isinstance(values, dict) or values.get("method", "pgd") != "pgd" or values.get("step") is not None:
+            return values
+        try:
+            return {**values, "step": step_share(values.get("steps"))}
+        except SpecError:  # what is wrong with the steps is said by their field
+            return values
 
     @model_validator(mode="after")
     def _it_can_be_done(self) -> Self:
@@ -76,6 +87,11 @@ class AttackSpec(Spec):
 
     def _check_networks(self) -> None:
         first = self.targets[0]
+        if first.data.frames:
+            raise ValueError(
+                f"{first.data.dataset} holds event streams, cut into {first.data.frames} frames, and attacks change "
+                "still images: take a data set of these, such as digits or cifar10"
+            )
         for network in (*self.targets, *([self.source] if self.source else [])):
             if network.data != first.data:
                 raise ValueError(
@@ -92,8 +108,8 @@ class AttackSpec(Spec):
     @property
     def work(self) -> float:
         """Amount of computation, for comparing attacks: passes through the source, forward and back, and targets."""
-        passes = (1 if self.steps is None else self.steps) * (self.source.model.T if self.source else 0)
-        return self.n_images * len(self.epsilons) * (2 * passes + sum(target.model.T for target in self.targets))
+        attack = 2 * (self.steps or 1) * self.source.work_per_image if self.source else 0.0
+        return self.n_images * len(self.epsilons) * (attack + sum(target.work_per_image for target in self.targets))
 
     @property
     def slug(self) -> str:

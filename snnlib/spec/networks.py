@@ -132,7 +132,12 @@ class TrainSpec(Spec):
     @property
     def work(self) -> float:
         """Amount of computation, for comparing networks of one data set: what is largest is best begun first."""
+        return max(self.epochs, 1) * self.work_per_image
+
+    @property
+    def work_per_image(self) -> float:
+        """Computation of a pass of one image, in units of a step of one layer at width 1."""
         arch = self.model.arch
         depth = VGG_WORK.get(arch) or int(arch.removeprefix("resnet"))
         steps = self.data.frames or (self.model.T if self.model.spiking else 1)
-        return max(self.epochs, 1) * depth * self.model.width**2 * steps
+        return depth * self.model.width**2 * steps

@@ -9,6 +9,8 @@ from pydantic import Field, StrictBool, model_validator
 from snnlib.spec.base import PositiveInt, Spec
 from snnlib.spec.networks import TrainSpec
 
+GROUP = "group"  # dimension of results: 0 are all images, g = 1 ... G all but those of group g
+
 
 class CompareSpec(Spec):
     """The similarity of two trained networks, layer by layer, on the first `n_images` test images.

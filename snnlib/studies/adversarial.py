@@ -37,7 +37,6 @@ def adversarial(run: Run) -> Adversarial:
     """Train the networks, attack the test images on each, and show them to it and to its partner."""
     pairs = tables.seed_pairs(run.seeds)
     networks = {(kind, seed): run.network(spiking=kind == "SNN", seed=seed) for kind in KINDS for seed in run.seeds}
-    run.train_all(networks.values())
     attack, n_images = setting(run), run.value("n_images")
     noise = {name: attack[name] for name in ("epsilons", "space") if name in attack} | {"method": "noise", "start": 0}
     asked: dict[tuple[str, int], AttackSpec] = {}
@@ -46,6 +45,7 @@ def adversarial(run: Run) -> Adversarial:
         for source, targets in zip(KINDS, (pair, pair[::-1]), strict=True):  # the first target is the source
             asked[source, k] = AttackSpec(source=targets[0], targets=targets, n_images=n_images, **attack)
         asked["noise", k] = AttackSpec(targets=pair, n_images=n_images, **noise)
+    run.train_all(networks.values())  # now that nothing can be wrong with the attacks
     results = dict(zip(asked, run.store.get_all(list(asked.values())), strict=True))
     found: dict[tuple[str, str], tuple[xr.Dataset, ...]] = {}
     for source in (*KINDS, "noise"):

@@ -9,9 +9,10 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.claims.adversarial import all_images, at_loss, drift, of_blocks
+from snnlib.claims.adversarial import LOST, at_loss, drift, of_blocks
 from snnlib.evidence import GROUP, Effect, effect, share
 from snnlib.studies.adversarial import KINDS, Adversarial
+from snnlib.tables import all_images
 
 TIE = 0.01  # of accuracy: two attacks that differ by less do the same harm
 
@@ -22,10 +23,14 @@ def accuracy(results: Adversarial, series: dict[tuple[str, str], str]) -> pd.Dat
     """Accuracy in % against epsilon, one line for each (attacked on, shown to) that `series` names, with intervals."""
 
     def of(key: tuple[str, str], epsilon: float) -> Effect:
-        found = [all_images(result).sel(epsilon=epsilon) for result in results.found[key]]
-        return share("accuracy", [float(one["accuracy"]) for one in found], found[0].sizes["image"])
+        return _accuracy(results, key, epsilon)
 
     return _against_epsilon(results, series, of, scale=100)
+
+
+def _accuracy(results: Adversarial, key: tuple[str, str], epsilon: float) -> Effect:
+    found = [all_images(result).sel(epsilon=epsilon) for result in results.found[key]]
+    return share("accuracy", [float(one["accuracy"]) for one in found], found[0].sizes["image"])
 
 
 def mean_drift(results: Adversarial, series: dict[tuple[str, str], str]) -> pd.DataFrame:
@@ -107,11 +112,12 @@ def accuracy_in_words(results: Adversarial) -> str:
     epsilon = example_epsilon(results)
 
     def percent(source: str, target: str, at: float) -> str:
-        found = map(all_images, results.found[source, target])
-        return tables.percent([float(result["accuracy"].sel(epsilon=at)) for result in found])
+        found = _accuracy(results, (source, target), at)
+        value, low, high = (f"{100 * part:.1f}" for part in (found.value, found.low, found.high))
+        return f"{value} % ({low} to {high} %)"
 
     sentences = [
-        f"At ε = {epsilon:g} the accuracy of the {kind} falls from {percent(kind, kind, 0.0)} to "
+        f"At ε = {epsilon:g} the accuracy of the {kind} goes from {percent(kind, kind, 0.0)} to "
         f"**{percent(kind, kind, epsilon)}** under white-box attack, to {percent(other, kind, epsilon)} by transfer, "
         f"and to {percent('noise', kind, epsilon)} under noise."
         for kind, other in zip(KINDS, KINDS[::-1], strict=True)
@@ -123,8 +129,13 @@ def accuracy_in_words(results: Adversarial) -> str:
             f"For the {' and the '.join(misled)} transfer does more harm than the white box at some ε: there the "
             "gradient of the network itself misleads, and its accuracy under attack is an upper bound only."
         )
-    n = results.found["SNN", "SNN"][0].attrs["n_images"]
-    return " ".join([*sentences, verdict, f"n = {n} images."])
+    return " ".join([*sentences, verdict, size_in_words(results)])
+
+
+def size_in_words(results: Adversarial) -> str:
+    """What numbers of the page were computed on: "n = 256 images, 2 pairs of networks."."""
+    found = results.found["SNN", "SNN"]
+    return f"n = {found[0].attrs['n_images']} images, {len(found)} pair{'s' * (len(found) > 1)} of networks."
 
 
 def _transfer_is_worse(results: Adversarial, kind: str) -> bool:
@@ -137,27 +148,38 @@ def _transfer_is_worse(results: Adversarial, kind: str) -> bool:
 
 
 def depth_in_words(results: Adversarial, epsilon: float) -> str:
-    """Drift of the first and of the last block at one epsilon."""
-    parts = []
-    for kind in KINDS:
-        found = [drift(all_images(result)).sel(epsilon=epsilon) for result in results.found[kind, kind]]
-        blocks = np.mean([values.values[values["kind"].values == "sum"] for values in found], axis=0)
-        parts.append(f"from {blocks[0]:.2f} in the first block to {blocks[-1]:.2f} in the last in the {kind}")
-    return f"It goes {', and '.join(parts)}."
+    """Drift of the first and of the last block at one epsilon, with intervals."""
+
+    def of(kind: str, block: int) -> str:
+        def measure(found: xr.Dataset) -> float:
+            values = drift(found).sel(epsilon=epsilon)
+            return float(values.values[values["kind"].values == "sum"][block])
+
+        return _mean(results, kind, measure).numbers(2)
+
+    ways = [f"from {of(kind, 0)} in the first block to {of(kind, -1)} in the last in the {kind}" for kind in KINDS]
+    return f"At ε = {epsilon:g}, drift under white-box attack goes {', and '.join(ways)}. {size_in_words(results)}"
 
 
 def loss_in_words(results: Adversarial) -> str:
-    """The epsilons at which half of the accuracy is lost, and the drift of block outputs there."""
-    parts = []
+    """The epsilons at which the claim's share of the accuracy is lost, and the drift of block outputs there."""
+    parts, lost = [], f"{100 * LOST:g} % of its clean accuracy"
     for kind in KINDS:
-        found = [at_loss(all_images(result)) for result in results.found[kind, kind]]
-        epsilons = np.array([float(values["epsilon"]) for values in found])
-        if np.isnan(epsilons).any():
-            parts.append(f"the {kind} does not lose half of its accuracy within the sweep in every pair")
+        pairs = results.found[kind, kind]
+        short = sum(bool(np.isnan(at_loss(all_images(result))["epsilon"])) for result in pairs)
+        if short:
+            where = "" if short == len(pairs) else f" in {short} of {len(pairs)} pairs of networks"
+            parts.append(f"the {kind} does not lose {lost} within the sweep{where}, and has no curve")
             continue
-        drifts = np.mean([float(of_blocks(values)) for values in found])
+        epsilon = _mean(results, kind, lambda found: float(at_loss(found)["epsilon"]))
+        drifts = _mean(results, kind, lambda found: float(of_blocks(at_loss(found))))
         parts.append(
-            f"the {kind} has lost half of its clean accuracy at ε = {epsilons.mean():.3g}, where the outputs of its "
-            f"blocks have drifted by {drifts:.2f} on average"
+            f"the {kind} has lost {lost} at ε = {epsilon.numbers()}, where the outputs of its blocks have drifted by "
+            f"{drifts.numbers(2)} on average"
         )
-    return f"T{'; '.join(parts)[1:]}."
+    return f"T{'; '.join(parts)[1:]}. {size_in_words(results)}"
+
+
+def _mean(results: Adversarial, kind: str, measure: Callable[[xr.Dataset], float]) -> Effect:
+    """A number of each kind's networks under attack on themselves, over pairs."""
+    return effect("", measure, [(result,) for result in results.found[kind, kind]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +11,13 @@ import xarray as xr
 from snnlib import tables
 from snnlib.claims.appendix import Case, Pair
 from snnlib.data.cifar import MissingData
+from snnlib.evidence import share
 from snnlib.run import Run
+from snnlib.similarity import MEASURES
+from snnlib.studies.spatial import all_measures, by_all_measures
 from snnlib.training import Network
+
+SERIES = "SNN × ANN"
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class FurtherCase:
     networks: list[Network]
     case: Case
     within: dict[str, xr.DataArray]  # "SNN" and "ANN" -> all layers of one network with one another
+    measures: dict[str, list[xr.Dataset]]  # series -> corresponding layers by all measures, of one pair
+    n_test: int  # test images that accuracies are shares of
 
     @property
     def cross(self) -> xr.DataArray:
@@ -31,13 +37,25 @@ class FurtherCase:
 
     @property
     def curves(self) -> pd.DataFrame:
-        """CKA of corresponding layers along depth, means over pairs of networks: what `charts.depth_curve` takes."""
+        """Corresponding layers along depth by all measures, means over pairs: what `charts.depth_curve` takes."""
         pairs = self.case.pairs
-        series = {"SNN × ANN": [pair.cross for pair in pairs]}
+        cka = {SERIES: [pair.cross for pair in pairs]}
         if pairs[0].ceilings:
-            series |= {f"ceiling, {kind} × {kind}": [pairs[0].ceilings[i]] for i, kind in enumerate(("SNN", "ANN"))}
-        series |= {"untrained": [pair.untrained for pair in pairs], "shuffled": [pairs[0].shuffled]}
-        return pd.concat(_along_depth(name, arrays) for name, arrays in series.items())
+            cka |= {f"ceiling, {kind} × {kind}": [pairs[0].ceilings[i]] for i, kind in enumerate(("SNN", "ANN"))}
+        cka |= {"untrained": [pair.untrained for pair in pairs], "shuffled": [pairs[0].shuffled]}
+        return by_all_measures(cka, self.measures)
+
+    @property
+    def cka(self) -> pd.DataFrame:
+        """The curves of CKA alone."""
+        curves = self.curves
+        return curves[curves["measure"] == MEASURES["cka"].title]
+
+    @property
+    def size(self) -> str:
+        """How many images and pairs of networks the numbers rest on, in words."""
+        pairs = len(self.case.pairs)
+        return f"n = {self.cross.attrs['n_images']} images, {pairs} pair{'s' * (pairs > 1)} of networks"
 
 
 def further_case(run: Run) -> FurtherCase:
@@ -56,12 +74,45 @@ def further_case(run: Run) -> FurtherCase:
             ceilings=tuple(run.compare(kind[min(i, j)], kind[max(i, j)], groups=True) for kind in (snn, ann) if i != j),
         )
         pairs.append(pair)
-    first, second = tables.seed_pairs(run.seeds)[0]
+    (first, second), *_ = tables.seed_pairs(run.seeds)
     within = {
         "SNN": run.compare(snn[first], snn[first]),
         "ANN": run.compare(ann[second], ann[second]),
     }
-    return FurtherCase(networks, Case(f"{run.architecture} on {run.title}", tuple(pairs)), within)
+    initial = tuple(run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, first), (False, second)))
+    low, high = sorted((first, second))
+    kinds = [((snn[low], snn[high]), (ann[low], ann[high]))] if low != high else []
+    measures = all_measures(run, [(snn[first], ann[second])], initial, kinds, jackknife=False)
+    case = Case(f"{run.architecture} on {run.title}", tuple(pairs))
+    return FurtherCase(networks, case, within, measures, run.n_test)
+
+
+def in_words(results: FurtherCase) -> str:
+    """Accuracies, and the mean CKA of corresponding layers beside its nulls and ceilings, for the page of a case."""
+    curves = results.cka
+    by_layer = curves.pivot(index="position", columns="series", values="value").dropna()
+    means = by_layer.mean()  # over the layers that have a value in every series
+    silent = curves["position"].nunique() - len(by_layer)
+    left_out = f" ({silent} without a value in some series are left out)" if silent else ""
+    ceilings = [
+        f"{name.removeprefix('ceiling, ')} {value:.2f}" for name, value in means.items() if name.startswith("ceiling")
+    ]
+    accuracies = [
+        f"{kind} {share('', rows['accuracy'].tolist(), results.n_test).numbers()}"
+        for kind, rows in tables.accuracies(results.networks).groupby("network", sort=False)
+    ]
+    return (
+        f"Accuracy on the {results.n_test} test images, a share of 1 with its 95 % interval: {', '.join(accuracies)}. "
+        f"Averaged over {len(by_layer)} layers{left_out}, CKA of SNN × ANN is **{means[SERIES]:.2f}**; its ceiling is "
+        f"{' and '.join(ceilings) or 'unknown, for want of a second seed'}; untrained networks have "
+        f"{means['untrained']:.2f}, shuffled images {means['shuffled']:.3f}. {results.size}."
+    )
+
+
+def by_operation(results: FurtherCase) -> pd.DataFrame:
+    """Mean CKA of SNN × ANN by kind of operation, with the number of its layers: columns mean, size."""
+    curves = results.cka
+    return curves[curves["series"] == SERIES].groupby("kind", sort=False)["value"].agg(["mean", "size"])
 
 
 def examples(run: Run, count: int = 8) -> dict[str, np.ndarray]:
@@ -77,7 +128,3 @@ def examples(run: Run, count: int = 8) -> dict[str, np.ndarray]:
         if len(rows):  # a folder of images need not have each class in the test split
             shown[images.classes[label]] = images.test.images[rows[0]] / 255
     return shown
-
-
-def _along_depth(series: str, comparisons: Iterable[xr.DataArray]) -> pd.DataFrame:
-    return tables.over_seeds([tables.corresponding(cka, series) for cka in comparisons])

@@ -1,16 +1,20 @@
-"""The section on event data: the same comparison of SNN with ANN, on event streams and on the images behind them."""
+"""The section on event data: the same comparison of SNN with ANN, on event streams and on still images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
-from snnlib.data.examples import Example, example
+from snnlib.claims import events as claims
+from snnlib.data import recorded, simulate
 from snnlib.data.images import EVENTS
+from snnlib.evidence import Effect, effect, share
 from snnlib.run import Run
 from snnlib.spec import SpecError, TrainSpec
+from snnlib.studies.event_example import Example, example
 from snnlib.tables import accuracies, corresponding, over_seeds, seed_pairs
 from snnlib.training import Network
 
@@ -19,8 +23,9 @@ from snnlib.training import Network
 class Comparison:
     """SNN against ANN on one kind of input.
 
-    `cross`, `snn` and `ann` have one array for each pair of seeds (i, j): SNN i × ANN j, and the ceilings SNN i × SNN j
-    and ANN i × ANN j. `untrained` and `shuffled` are the nulls of the first pair.
+    Arrays of CKA are (group, layer_a, layer_b). `cross`, `snn` and `ann` have one for each pair of seeds (i, j):
+    SNN i × ANN j, and the ceilings SNN i × SNN j and ANN i × ANN j. `untrained` and `shuffled` are the nulls of the
+    first pair; `rates` are (layer, step).
     """
 
     networks: list[Network]
@@ -32,25 +37,49 @@ class Comparison:
     rates: xr.DataArray
     title: str
     several: bool  # seeds: with one, the ceilings compare a network with itself
+    n_test: int  # test images that accuracies are shares of
 
     def curve(self, name: str, series: str) -> pd.DataFrame:
         """CKA of corresponding layers along depth, of `cross`, `snn`, ... as rows for `charts.depth_curve`."""
         found = getattr(self, name)
         arrays = found if isinstance(found, list) else [found]
-        return over_seeds([corresponding(all_images(array), series) for array in arrays])
+        if name in ("snn", "ann"):  # two ceilings that share a network are no two pairs
+            arrays = arrays[: max(1, len(arrays) // 2 * 2) : 2]
+        return over_seeds([corresponding(array, series) for array in arrays])
 
     def shortfall(self, series: str) -> pd.DataFrame:
         """How far SNN × ANN lies below its ceiling along depth, as rows for `charts.depth_curve`."""
         found = []
         for arrays in zip(self.cross, self.snn, self.ann, strict=True):
-            cross, snn, ann = (corresponding(all_images(array), series) for array in arrays)
+            cross, snn, ann = (corresponding(array, series) for array in arrays)  # rows: groups, then layers
             found.append(cross.assign(value=(snn["value"] + ann["value"]) / 2 - cross["value"]))
         return over_seeds(found)
+
+    def means(self) -> dict[str, Effect]:
+        """CKA of SNN × ANN, and its shortfall, as means over corresponding layers."""
+        triples = list(zip(self.cross, self.snn, self.ann, strict=True))
+
+        def similarity(cross: xr.DataArray) -> float:
+            return float(np.nanmean(corresponding(cross, "")["value"]))  # as the shortfall: without silent layers
+
+        return {
+            "CKA": effect("CKA of SNN × ANN", similarity, self.cross),
+            "shortfall": effect("shortfall below the ceiling (CKA)", claims.shortfall, triples),
+        }
 
     def accuracy(self, where: str) -> pd.DataFrame:
         """Test accuracies, networks called "SNN, events"."""
         table = accuracies(self.networks)
         return table.assign(network=table["network"] + f", {where}")
+
+    def accuracy_in_words(self, where: str) -> str:
+        """Mean accuracy of each kind of network, with its interval."""
+        parts = []
+        for name, rows in self.accuracy(where).groupby("network", sort=False):
+            found = share(name, rows["accuracy"].tolist(), self.n_test)
+            numbers = [f"{100 * part:.1f}" for part in (found.value, found.low, found.high)]
+            parts.append(f"{name} {numbers[0]} % ({numbers[1]} to {numbers[2]} %)")
+        return f"{', '.join(parts)} of n = {self.n_test} test images"
 
 
 @dataclass(frozen=True)
@@ -61,15 +90,16 @@ class EventStudy:
     still: Comparison
 
     @property
+    def chance(self) -> float | None:
+        """The accuracy of guessing; None where it differs between events and images."""
+        classes = {network.spec.data.num_classes for one in (self.events, self.still) for network in one.networks}
+        return 1 / classes.pop() if len(classes) == 1 else None
+
+    @property
     def pairs(self) -> list[tuple[xr.DataArray, ...]]:
         """For each pair of seeds what the claim is judged by: cross, SNN and ANN on events, then on images."""
         both = (self.events, self.still)
         return list(zip(*(arrays for one in both for arrays in (one.cross, one.snn, one.ann)), strict=True))
-
-
-def all_images(result: xr.DataArray) -> xr.DataArray:
-    """A result on all images, of one that also has them without a group at a time."""
-    return result.isel(group=0, drop=True) if "group" in result.dims else result
 
 
 def stream_example(run: Run, index: int = 0) -> Example:
@@ -78,8 +108,31 @@ def stream_example(run: Run, index: int = 0) -> Example:
     return example(data.dataset, root, frames=data.frames, size=data.image_size, index=index, cache_dir=run.store.cache)
 
 
+def origin_in_words(run: Run) -> str:
+    """Where the event streams of a run come from: computed from images here, or recorded by a camera."""
+    dataset = run.data.dataset
+    if dataset.startswith("moving-"):
+        sensor = simulate.Sensor()
+        noise = f"{100 * sensor.noise:g}"
+        return (
+            f"The streams of this page, {run.title}, are made in the same way, by computation, from the images of "
+            f"`{EVENTS[dataset].still}`: each image moves by up to 1/{simulate.REACH} of its side along a diamond and "
+            f"back to where it began. Thresholds are {sensor.threshold:g}, with a scatter of {noise} % from "
+            "pixel to pixel that is the same for all images: it is one camera."
+        )
+    return f"The streams of this page, {run.title}, are such recordings; their thresholds are those of the camera."
+
+
+def split_in_words() -> str:
+    """The rule for the split of CIFAR10-DVS, applied to the names of its files, against the published split."""
+    (train, test), found = recorded.SIZES, recorded.split_hash("cifar10-dvs", recorded.cifar10_dvs_names())
+    same = found == recorded.CIFAR10_DVS_SPLIT
+    verdict = "which is the published one" if same else "**which differs from the published one**"
+    return f"{train:,} recordings to train and {test:,} to test with; SHA-256 of the list `{found}`, {verdict}."
+
+
 def still_run(run: Run) -> Run:
-    """The run on the still images behind this run's events.
+    """The run on the still images behind this run's events, or on those that were named.
 
     Raises:
         SpecError: a run on still images; or events whose images nobody named.
@@ -126,9 +179,10 @@ def compare(run: Run) -> Comparison:
         cross=[run.compare(snn[a], ann[b], groups=True) for a, b in pairs],
         snn=ceilings(snn),
         ann=ceilings(ann),
-        untrained=run.compare(*untrained),
-        shuffled=run.compare(snn[i], ann[j], pairing="shuffled"),
+        untrained=run.compare(*untrained, groups=True),
+        shuffled=run.compare(snn[i], ann[j], groups=True, pairing="shuffled"),
         rates=run.rates(snn[i]),
         title=run.title,
         several=count > 1,
+        n_test=run.n_test,
     )

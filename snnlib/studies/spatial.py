@@ -60,7 +60,7 @@ def spatial(run: Run) -> Spatial:
         shuffled=[run.compare(*specs, groups=True, pairing="shuffled") for specs in both],
         ceilings=[tuple(run.compare(*specs, groups=True) for specs in kind) for kind in kinds],
         within={name: run.compare(spec, spec, groups=True) for name, spec in zip(("SNN", "ANN"), both[0], strict=True)},
-        measures=_measures(run, both, initial[0], kinds[:1]),
+        measures=all_measures(run, both, initial[0], kinds[:1]),
         **{f"{name}s": [_setting(run, pairs, name, v) for v in values] for name, values in sweeps.items()},
         n_test=run.n_test,
     )
@@ -75,12 +75,17 @@ def depth_curves(results: Spatial) -> pd.DataFrame:
     names = ("ceiling, SNN × SNN", "ceiling, ANN × ANN")
     # two ceilings that share a network are no two pairs: the first alone
     cka |= {name: [results.ceilings[0][i]] for i, name in enumerate(names) if results.ceilings}
+    return by_all_measures(cka, results.measures)
+
+
+def by_all_measures(cka: dict[str, list[xr.DataArray]], measures: dict[str, list[xr.Dataset]]) -> pd.DataFrame:
+    """Series -> comparisons, one a pair of networks, as rows for `charts.depth_curve`: CKA first, then the others."""
     curves = [
         tables.over_seeds([tables.corresponding(array, name) for array in arrays]).assign(measure=MEASURES["cka"].title)
         for name, arrays in cka.items()
     ]
     for measure, about in MEASURES.items():
-        for name, found in results.measures.items():
+        for name, found in measures.items():
             if measure != "cka":
                 parts = [tables.by_measure(one["similarity"].sel(measure=measure), name) for one in found]
                 curves.append(tables.over_seeds(parts).assign(measure=about.title))
@@ -117,9 +122,15 @@ def _one_kind(run: Run, pair: Pair) -> list[tuple[TrainSpec, TrainSpec]]:
     return [tuple(run.network(spiking=kind, seed=seed) for seed in (low, high)) for kind in (True, False)]
 
 
-def _measures(run: Run, both: list, initial: tuple, kinds: list) -> dict[str, list[xr.Dataset]]:
+def all_measures(
+    run: Run, both: list, initial: tuple, kinds: list, *, jackknife: bool = True
+) -> dict[str, list[xr.Dataset]]:
+    """Series -> corresponding layers by all measures, of pairs of specs: SNN × ANN, untrained, and of one kind.
+
+    `jackknife` gives SNN × ANN an interval over images, at several times the cost of all the rest.
+    """
     found = {
-        "SNN × ANN": [run.measures(*specs) for specs in both],
+        "SNN × ANN": [run.measures(*specs, jackknife=jackknife) for specs in both],
         "untrained": [run.measures(*initial, jackknife=False)],
         "shuffled": [run.measures(*both[0], pairing="shuffled", jackknife=False)],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,10 @@ def example(
     index: int = 0,
     cache_dir: Path | None = None,
 ) -> Example:
-    """The `index`-th event stream of the test split; of recordings, in the order of their names.
+    """The `index`-th event stream of the test split.
+
+    Simulated ones count in the order of the split, in which networks see them; recordings by class and name, those
+    without any event left out, since their place in the split is known only once all of them are read.
 
     Raises:
         SpecError: no event data, or fewer streams; and as `open_images`.
@@ -52,9 +56,9 @@ def example(
         path = simulate.path(still.image_size, frames) / simulate.FINE
         return Example(stream, span, counted, label, simulate.luminance(image[None])[0], path)
     root = root_folder(data_root, cache_dir or default_cache_dir())
-    for number, (stream, field, label) in enumerate(recorded.examples(dataset, root)):
-        if number == index and len(stream):
-            span = (int(stream["t"].min()), int(stream["t"].max()) + 1)
-            counted = events.frames(stream, frames, sensor=field, size=size or recorded.SIZE, span=span)
-            return Example(stream, span, counted, label)
-    raise SpecError(f"index = {index}: {str(root)!r} has no such recording of {dataset} in its test split")
+    with_events = (found for found in recorded.examples(dataset, root) if len(found[0]))
+    for stream, field, label in islice(with_events, index, None):
+        span = (int(stream["t"].min()), int(stream["t"].max()) + 1)
+        counted = events.frames(stream, frames, sensor=field, size=size or recorded.SIZE, span=span)
+        return Example(stream, span, counted, label)
+    raise SpecError(f"index = {index}: {str(root)!r} has no such recording with events of {dataset} in its test split")

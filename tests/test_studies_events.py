@@ -1,0 +1,146 @@
+"""The section on event data: intervals over images and seeds on made-up results; what is asked of the store; texts."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from snnlib import tables
+from snnlib.data import recorded, simulate
+from snnlib.parameters import EventParameters
+from snnlib.run import Run
+from snnlib.studies import events as study
+
+LAYERS = ["stem.conv", "stage1.0", "fc"]
+GROUPS = 8
+
+
+def by_layer(diagonals: np.ndarray) -> xr.DataArray:
+    """(1 + GROUPS, 3) values of corresponding layers as a comparison with groups of images left out."""
+    values = np.full((1 + GROUPS, 3, 3), 7.0)  # off the diagonal, where nothing should be read
+    values[:, range(3), range(3)] = diagonals
+    coords = {f"layer_{side}": LAYERS for side in "ab"}
+    coords |= {f"{what}_{side}": (f"layer_{side}", ["sum"] * 3) for what in ("kind", "stage") for side in "ab"}
+    return xr.DataArray(values, dims=("group", "layer_a", "layer_b"), coords=coords, attrs={"n_images": 99})
+
+
+def comparison(cross, snn, ann) -> study.Comparison:
+    """One array or more of each kind; the nulls are those of the first."""
+    several = {"cross": cross, "snn": snn, "ann": ann}
+    lists = {name: [by_layer(values) for values in arrays] for name, arrays in several.items()}
+    rest = {"untrained": lists["cross"][0], "shuffled": lists["cross"][0], "rates": xr.DataArray(0.0)}
+    return study.Comparison(networks=[], **lists, **rest, title="made up", several=len(cross) > 1, n_test=99)
+
+
+@pytest.fixture
+def scatter() -> np.ndarray:
+    """What each group of images does to each layer; nothing to all of them together."""
+    moved = np.random.default_rng(0).normal(0, 0.01, (1 + GROUPS, 3))
+    moved[0] = 0
+    return moved
+
+
+def jackknife(left_out: np.ndarray) -> float:
+    """Half the 95 % interval over images, from the formula of the delete-a-group jackknife."""
+    g = len(left_out)
+    return stats.t.ppf(0.975, g - 1) * np.sqrt((g - 1) / g * ((left_out - left_out.mean()) ** 2).sum())
+
+
+def test_curves_and_nulls_have_intervals_over_images_for_a_single_pair(scatter):
+    one = comparison([0.6 + scatter], [1 + 0 * scatter], [1 + 0 * scatter])
+    for name in ("cross", "untrained", "shuffled"):
+        curve = one.curve(name, name)
+        assert curve["value"].tolist() == pytest.approx([0.6] * 3)
+        for layer, low, high in zip(range(3), curve["low"], curve["high"], strict=True):
+            assert (high - low) / 2 == pytest.approx(jackknife(scatter[1:, layer]))
+
+
+def test_the_shortfall_is_taken_group_by_group(scatter):
+    """Images that move a comparison and its ceilings alike leave the shortfall where it is, and certain."""
+    alike = comparison([0.6 + scatter], [0.8 + scatter], [0.9 + scatter]).shortfall("short")
+    for column in ("value", "low", "high"):
+        assert alike[column].tolist() == pytest.approx([0.25] * 3)
+    opposed = comparison([0.6 - scatter], [0.8 + scatter], [0.9 + scatter]).shortfall("short")
+    for layer, half in enumerate((opposed["high"] - opposed["low"]) / 2):
+        assert half == pytest.approx(2 * jackknife(scatter[1:, layer]))
+
+
+def test_means_over_layers_carry_interval_images_and_pairs(scatter):
+    pairs = comparison([0.6 + scatter, 0.7 + scatter], [0.8 + scatter] * 2, [0.9 + scatter] * 2)
+    found = pairs.means()
+    assert found["CKA"].value == pytest.approx(0.65)
+    assert found["shortfall"].value == pytest.approx(0.2)
+    half = stats.t.ppf(0.975, 1) * np.std([0.6, 0.7], ddof=1) / np.sqrt(2)  # the images cancel in the shortfall
+    assert found["shortfall"].high - found["shortfall"].value == pytest.approx(half)
+    assert {(e.n_images, e.seeds) for e in found.values()} == {(99, 2)}
+
+
+@pytest.mark.parametrize(("seeds", "independent"), [(2, [0]), (3, [0]), (4, [0, 2]), (5, [0, 2])])
+def test_ceilings_that_share_a_network_are_drawn_once(scatter, seeds, independent):
+    levels = [0.5 + 0.1 * k for k in range(seeds)]
+    arrays = [level + scatter for level in levels]
+    curve = comparison(arrays, arrays, arrays).curve("snn", "ceiling")
+    assert curve["value"].tolist() == pytest.approx([np.mean([levels[k] for k in independent])] * 3)
+    networks = [set(tables.seed_pairs(range(seeds))[k]) for k in independent]
+    assert len(set.union(*networks)) == 2 * len(independent)
+
+
+# ---- through the store
+
+
+@pytest.fixture
+def events(tmp_path, monkeypatch):
+    """A run of small networks on moving digits, with an empty store of its own."""
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
+    return Run.of(EventParameters(T=1, width=0.1, epochs=1, n_images=32, seeds=1))
+
+
+def test_the_study_keeps_the_groups_of_all_comparisons(events, computed):
+    results = study.event_data(events)
+    for one in (results.events, results.still):
+        arrays = [*one.cross, *one.snn, *one.ann, one.untrained, one.shuffled]
+        assert len(arrays) == 5
+        assert len({array.sizes["group"] for array in arrays}) == 1 and arrays[0].sizes["group"] > 2
+        assert "group" not in one.rates.dims
+        curve, short = one.curve("cross", ""), one.shortfall("")
+        known = curve["low"].notna() & curve["high"].notna()  # not where a layer fires for few images, or for none
+        assert known.mean() > 0.5
+        assert (curve["low"] < curve["high"])[known].all()
+        # with one seed the ceiling is 1, and the shortfall mirrors the curve
+        assert short.loc[known, "low"].tolist() == pytest.approx((1 - curve.loc[known, "high"]).tolist(), abs=1e-4)
+        match = re.fullmatch(
+            r"SNN, here ([\d.]+) % \(([\d.]+) to ([\d.]+) %\), ANN, here .* of n = (\d+) test images",
+            one.accuracy_in_words("here"),
+        )
+        value, low, high = map(float, match.groups()[:3])
+        assert value == pytest.approx(100 * one.networks[0].history[-1]["test_accuracy"], abs=0.051)
+        assert low <= value <= high
+        assert int(match[4]) == events.n_test
+    assert results.chance == pytest.approx(0.1)
+    assert sum(name.startswith(("moving-digits", "digits")) for name in computed) == 8  # four of them untrained
+
+
+# ---- texts
+
+
+def test_the_origin_of_the_streams_is_told_with_the_constants_in_use(events, monkeypatch):
+    monkeypatch.setattr(simulate, "REACH", 5)
+    told = study.origin_in_words(events)
+    assert "images of `digits`" in told and "1/5 of its side" in told
+    sensor = simulate.Sensor()
+    assert f"Thresholds are {sensor.threshold:g}" in told and f"a scatter of {100 * sensor.noise:g} %" in told
+    object.__setattr__(events, "data", events.data.model_copy(update={"dataset": "n-caltech101"}))
+    told = study.origin_in_words(events)
+    assert "such recordings" in told and "digits`" not in told and "moves" not in told
+
+
+def test_a_split_that_is_not_the_published_one_is_named(monkeypatch):
+    assert study.split_in_words().endswith("`, which is the published one.")
+    names = recorded.cifar10_dvs_names()
+    monkeypatch.setattr(recorded, "cifar10_dvs_names", lambda: names[1:])
+    assert study.split_in_words().endswith("`, **which differs from the published one**.")
