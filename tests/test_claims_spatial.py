@@ -149,6 +149,12 @@ def test_c2_needs_more_than_one_pair_and_a_ceiling() -> None:
     assert spatial.c2(*one, []).word == "undecided"
 
 
+def test_c2_without_ceilings_still_says_of_how_many_images_and_pairs() -> None:
+    found = spatial.c2(arrays(SMOOTH, 2), nulls(0.3, 2), nulls(0.0, 2), [])
+    assert [(bound.effect.n_images, bound.effect.seeds) for bound in found.bounds] == [(352, 2)] * 3
+    assert [bool(np.isnan(bound.effect.value)) for bound in found.bounds] == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("measure", "expected"),
     [

@@ -35,8 +35,8 @@ class Spatial:
     cross: list[xr.DataArray]  # SNN x ANN
     untrained: list[xr.DataArray]
     shuffled: list[xr.DataArray]
-    ceilings: list[tuple[xr.DataArray, xr.DataArray]]  # SNN x SNN and ANN x ANN; none with a single seed
-    within: dict[str, xr.DataArray]  # each kind's first network with itself, without groups
+    ceilings: list[tuple[xr.DataArray, xr.DataArray]]  # SNN x SNN, ANN x ANN; one seed: none; two: all alike
+    within: dict[str, xr.DataArray]  # each kind's first network with itself
     measures: dict[str, list[xr.Dataset]]  # series -> corresponding layers by all measures
     widths: list[Setting]
     depths: list[Setting]
@@ -60,7 +60,7 @@ def spatial(run: Run) -> Spatial:
         untrained=[run.compare(*specs, groups=True) for specs in initial],
         shuffled=[run.compare(*specs, groups=True, pairing="shuffled") for specs in both],
         ceilings=[tuple(run.compare(*specs, groups=True) for specs in kind) for kind in kinds],
-        within={name: run.compare(spec, spec) for name, spec in zip(("SNN", "ANN"), both[0], strict=True)},
+        within={name: run.compare(spec, spec, groups=True) for name, spec in zip(("SNN", "ANN"), both[0], strict=True)},
         measures=all_measures(run, both, initial[0], kinds[:1]),
         **{f"{name}s": [_setting(run, pairs, name, v) for v in values] for name, values in sweeps.items()},
         n_test=run.n_test,
