@@ -93,8 +93,8 @@ def _each(values: Iterable[object]) -> str:
 
 
 def as_table(lines: list[Line]) -> HTML:
-    """The ledger for the front page: claim, verdict, effects with their intervals, data, and links to the evidence."""
-    head = "".join(f"<th scope='col'>{name}</th>" for name in ("claim", "verdict", "effects", "evidence"))
+    """The ledger for the front page: claim, verdict, data and links; the effects unfold."""
+    head = "".join(f"<th scope='col'>{name}</th>" for name in ("claim", "verdict", "evidence"))
     rows = "".join(_row(line) for line in lines)
     caption = "The paper's claims, each judged by a criterion that its chapter states before the result"
     return HTML(
@@ -108,11 +108,13 @@ def _row(line: Line) -> str:
     name = verdict.word.replace(" ", "-")
     links = ", ".join(f"<a href='notebooks/{page}.html'>{page}</a>" for page in claim.pages)
     effects = "".join(f"<li>{escape(str(b.effect))}; wanted: {b.wanted}: {b.kept}</li>" for b in verdict.bounds)
+    more = f"<summary>criterion and effects</summary><p>{escape(claim.criterion)}</p><ul>{effects}</ul>"
     basis = dict.fromkeys(bound.effect.basis() for bound in verdict.bounds)
     return (
-        f"<tr id='{claim.id}'><th scope='row'><strong>{claim.id}</strong> {escape(claim.statement)}</th>"
+        f"<tr id='{claim.id}'><th scope='row'><strong>{claim.id}</strong> {escape(claim.statement)}"
+        f"<details>{more}</details></th>"
         f"<td><span class='verdict {name}'>{SIGNS[verdict.word]} {verdict.word}</span></td>"
-        f"<td><ul>{effects}</ul></td><td>{escape(line.data)}: {'; '.join(basis)}. {links}</td></tr>"
+        f"<td>{escape(line.data)}: {'; '.join(basis)}. {links}</td></tr>"
     )
 
 

@@ -174,11 +174,14 @@ def test_gradients_flow_through_the_spikes(trained):
         with torch.no_grad():
             return (model(shown).argmax(1) == labels).float().mean().item()
 
-    large = 0.4
+    def attacked(epsilon: float) -> float:
+        return accuracy(attacks.pgd(model, images, labels, epsilon=epsilon, steps=10))
+
     assert accuracy(images) > 0.7
-    assert accuracy(attacks.pgd(model, images, labels, epsilon=large, steps=10)) < 0.05
-    # as large a change that follows no gradient does far less
-    assert accuracy(attacks.noise(images, epsilon=large, generator=torch.Generator().manual_seed(0))) > 0.15
+    assert attacked(0.4) < 0.05
+    # as large a change that follows no gradient does far less, where noise alone does not hide the digit
+    noisy = attacks.noise(images, epsilon=0.1, generator=torch.Generator().manual_seed(0))
+    assert accuracy(noisy) > attacked(0.1) + 0.3
 
 
 # ---- another library
