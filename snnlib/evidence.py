@@ -100,6 +100,13 @@ def known_from(found: Effect, *shared: Sequence[xr.DataArray]) -> Effect:
     return replace(found, seeds=min([found.seeds, *different]))
 
 
+def magnitude(signed: Effect) -> Effect:
+    """The absolute value of an effect, from the end of its interval nearer to zero (or zero inside it) to the other."""
+    nearest = max(0.0, signed.low, -signed.high) if np.isfinite([signed.low, signed.high]).all() else float("nan")
+    farthest = max(abs(signed.low), abs(signed.high))
+    return replace(signed, what=f"size of the {signed.what}", value=abs(signed.value), low=nearest, high=farthest)
+
+
 def interval(
     values: Sequence[float], left_out: Sequence[Sequence[float]] = (), level: float = 0.95
 ) -> tuple[float, float]:

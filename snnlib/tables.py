@@ -83,6 +83,13 @@ def corresponding(cka: xr.DataArray, series: str) -> pd.DataFrame:
     return _along_depth(found, {name: found[coordinate].values for name, coordinate in names.items()}, series)
 
 
+def means_in_common(*comparisons: xr.DataArray) -> list[float]:
+    """The mean CKA of corresponding layers in each comparison, over those layers that have a value in all."""
+    found = [corresponding(cka, "").set_index("layer")["value"] for cka in comparisons]
+    values = np.array([table.reindex(found[0].index) for table in found])
+    return values[:, np.isfinite(values).all(0)].mean(1).tolist()
+
+
 def by_measure(similarity: xr.DataArray, series: str) -> pd.DataFrame:
     """The layers of one measure of corresponding layers, (layer,) or (group, layer); columns as in `corresponding`."""
     return _along_depth(similarity, {name: similarity[name].values for name in ("layer", "kind", "stage")}, series)
@@ -127,14 +134,6 @@ def seed_pairs(seeds: Sequence[int]) -> list[tuple[int, int]]:
     none that they learned. A single seed leaves no choice, and is paired with itself.
     """
     return list(zip(seeds, [*seeds[1:], seeds[0]], strict=True))
-
-
-def disjoint_pairs(seeds: Sequence[int]) -> list[tuple[int, int]]:
-    """Pairs of seeds of which no two share one, for networks of one kind: (first, second), (third, fourth), ...
-
-    `seed_pairs` would compare the same two networks twice, or a network in two pairs, and call that independent.
-    """
-    return list(zip(seeds[::2], seeds[1::2], strict=False))
 
 
 def block_outputs(corresponding_layers: pd.DataFrame) -> pd.DataFrame:

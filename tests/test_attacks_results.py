@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from scipy.stats import binomtest
 from torch import nn
 
 import snnlib
 from snnlib import attacks
-from snnlib.claims.adversarial import LEAST, at_loss, c7, drift, of_blocks
+from snnlib.claims.adversarial import c7
 from snnlib.loaders import group_of
 from snnlib.parameters import AdversarialParameters
 from snnlib.spec import AttackSpec, SpecError
@@ -234,142 +233,6 @@ def test_parameters_name_the_value(given, sentence):
         AdversarialParameters(**given)
 
 
-# ---- judged, on made-up results
-
-
-def made_up(drifts, accuracies, epsilons=(0.0, 0.1, 0.2), kinds=("conv", "sum", "sum")) -> xr.Dataset:
-    """One target: the same drift in all blocks at each epsilon; in other layers something else."""
-    values = np.array([[1 - d if kind == "sum" else 0.123 for kind in kinds] for d in drifts])
-    return xr.Dataset(
-        {"cka": (("epsilon", "layer"), values), "accuracy": ("epsilon", list(accuracies))},
-        coords={
-            "epsilon": list(epsilons),
-            "layer": [f"l{i}" for i in range(len(kinds))],
-            "kind": ("layer", list(kinds)),
-            "stage": ("layer", [1] * len(kinds)),
-        },
-        attrs={"n_images": 100},
-    )
-
-
-def pair(snn, ann, shift=0.0):
-    """(drifts, accuracies) of an SNN and an ANN, with a little scatter between pairs."""
-    return tuple(made_up([0, *(d + shift for d in drifts[1:])], accuracies) for drifts, accuracies in (snn, ann))
-
-
-SAME = [0.9, 0.6, 0.3]
-
-
-def test_drift_is_averaged_over_blocks_alone():
-    found = made_up([0, 0.2, 0.6], SAME)
-    assert of_blocks(drift(found)).values == pytest.approx([0, 0.2, 0.6])
-    with pytest.raises(ValueError, match="no block outputs"):
-        of_blocks(drift(made_up([0, 0, 0], SAME, kinds=("conv", "bn"))))
-
-
-def test_equal_loss_lies_between_two_epsilons():
-    found = made_up([0, 0.2, 0.6], [0.8, 0.5, 0.1])  # half of 0.8 is a quarter of the way from 0.5 to 0.1
-    there = at_loss(found)
-    assert float(there["epsilon"]) == pytest.approx(0.125)
-    assert float(of_blocks(there)) == pytest.approx(0.3)
-    assert float(of_blocks(at_loss(found, lost=1 - 0.5 / 0.8))) == pytest.approx(0.2)
-    never = at_loss(made_up([0, 0.2, 0.6], [0.8, 0.7, 0.6]))
-    assert np.isnan(never).all()
-    assert np.isnan(never["epsilon"])
-
-
-def test_supported_where_one_kind_drifts_further_both_ways():
-    more, less = ([0, 0.4, 0.8], SAME), ([0, 0.1, 0.3], SAME)
-    for snn, ann, first in ((less, more, "ANN − SNN"), (more, less, "SNN − ANN")):
-        verdict = c7([pair(snn, ann, shift) for shift in (0.0, 0.01, -0.01)])
-        assert verdict.word == "supported"
-        equal, lost = (bound.effect for bound in verdict.bounds)
-        assert first in equal.what
-        assert equal.value == pytest.approx(0.4)  # mean of 0.3 and 0.5
-        # half of 0.9 is half way from 0.6 to 0.3
-        assert lost.value == pytest.approx(0.4)
-        assert (equal.n_images, equal.seeds) == (100, 3)
-
-
-def test_not_supported_where_both_drift_alike():
-    alike = ([0, 0.4, 0.8], SAME), ([0, 0.41, 0.8], SAME)
-    assert c7([pair(*alike, shift) for shift in (0.0, 0.01, -0.01)]).word == "not supported"
-
-
-def test_not_supported_where_only_the_attack_on_one_kind_is_stronger():
-    """At equal epsilon the ANN drifts further, but only since its attack does more harm: at equal loss they agree."""
-    weak, strong = ([0, 0.2, 0.4], [0.8, 0.6, 0.4]), ([0, 0.4, 0.8], [0.8, 0.4, 0.0])
-    verdict = c7([pair(weak, strong, shift) for shift in (0.0, 0.001, -0.001)])
-    assert [bound.word for bound in verdict.bounds] == ["supported", "not supported"]
-    assert verdict.word == "not supported"
-
-
-def test_not_supported_where_the_two_ways_disagree_in_direction():
-    """The ANN drifts further at equal epsilon, the SNN at equal loss."""
-    snn, ann = ([0, 0.3, 0.5], [0.8, 0.8, 0.0]), ([0, 0.5, 0.7], [0.8, 0.0, 0.0])
-    verdict = c7([pair(snn, ann, shift) for shift in (0.0, 0.001, -0.001)])
-    assert verdict.bounds[0].effect.value == pytest.approx(0.2)
-    assert verdict.bounds[1].effect.value == pytest.approx(-0.15)
-    assert verdict.word == "not supported"
-
-
-def test_undecided_where_seeds_scatter_or_the_sweep_ends_too_soon_or_one_pair_is_all():
-    more, less = ([0, 0.4, 0.8], SAME), ([0, 0.1, 0.3], SAME)
-    assert c7([pair(less, more), pair(more, less), pair(less, more)]).word == "undecided"
-    assert c7([pair(less, more)]).word == "undecided"
-    robust = [0.9, 0.8, 0.7]
-    early = [pair((less[0], robust), (more[0], robust), shift) for shift in (0.0, 0.01)]
-    assert [bound.word for bound in c7(early).bounds] == ["supported", "undecided"]
-
-
-def test_a_loss_that_the_sweep_does_not_reach_is_said_to_be_out_of_reach():
-    reached, robust = ([0, 0.4, 0.8], SAME), ([0, 0.4, 0.8], [0.9, 0.8, 0.7])
-
-    def told(*pairs):
-        return c7(list(pairs)).bounds[1].effect.what
-
-    assert "reach" not in told(pair(reached, reached), pair(reached, reached))
-    assert told(pair(reached, robust), pair(reached, reached)).endswith(
-        "(the sweep does not reach this loss in the ANN)"
-    )
-    assert told(pair(robust, robust)).endswith("(the sweep does not reach this loss in the SNN and the ANN)")
-    known = pair(reached, reached)
-    barely = xr.concat([known[0], pair(robust, reached)[0]], "group", combine_attrs="override")
-    assert told((barely, known[1])).endswith(
-        "(the sweep does not reach this loss in the SNN, without some of the images)"
-    )
-
-
-def test_texts_tell_what_was_lost_and_what_was_not():
-    reached, robust = ([0, 0.2, 0.6], [0.8, 0.5, 0.1]), ([0, 0.2, 0.6], [0.8, 0.7, 0.6])
-    found = {("SNN", "SNN"): [], ("ANN", "ANN"): []}
-    for ann in (robust, reached):
-        for kind, one in zip(("SNN", "ANN"), pair(reached, ann), strict=True):
-            found[kind, kind].append(one)
-    told = tabled.loss_in_words(study.Adversarial({key: tuple(pairs) for key, pairs in found.items()}, ""))
-    assert "The SNN has lost 50 % of its clean accuracy at ε = 0.125 (0.125 to 0.125)" in told
-    assert "drifted by 0.30 (0.30 to 0.30) on average" in told
-    assert "the ANN does not lose 50 % of its clean accuracy within the sweep in 1 of 2 pairs of networks" in told
-    assert told.endswith("n = 100 images, 2 pairs of networks.")
-
-
-def test_groups_of_images_widen_the_interval():
-    """The same pairs; with results that also tell what each group of images does to them."""
-    more, less = ([0, 0.4, 0.8], SAME), ([0, 0.1, 0.3], SAME)
-    pairs = [pair(less, more, shift) for shift in (0.0, 0.01)]
-    rng = np.random.default_rng(0)
-
-    def grouped(found: xr.Dataset) -> xr.Dataset:
-        parts = [found, *(found.assign(cka=found["cka"] + rng.normal(0, 0.05)) for _ in range(8))]
-        return xr.concat(parts, "group", combine_attrs="override")
-
-    plain = c7(pairs).bounds[0].effect
-    wide = c7([(grouped(snn), grouped(ann)) for snn, ann in pairs]).bounds[0].effect
-    assert wide.value == pytest.approx(plain.value)
-    assert wide.high - wide.low > plain.high - plain.low
-    assert plain.low > LEAST
-
-
 # ---- the section as a whole
 
 
@@ -406,22 +269,3 @@ def test_a_study_asks_for_every_attack_once_and_tables_it(run, computed):
     accuracies = [found["accuracy"] for pair in pairs for found in pair]
     halved = [float(a.min()) <= float(a.sel(epsilon=0)) / 2 for a in accuracies]
     assert np.isfinite(lost.effect.value) == all(halved)
-
-
-def test_accuracies_are_tabled_with_their_interval():
-    """Two networks of the same accuracy are as sure as Wilson's interval of their images; else less so."""
-
-    def table(*accuracies):
-        found = tuple(
-            made_up([0, 0, 0], [0.9, at, 0.1]).assign(label=("image", np.zeros(100, int))) for at in accuracies
-        )
-        results = study.Adversarial({("SNN", "SNN"): found}, "share")
-        return tabled.accuracy(results, {("SNN", "SNN"): "SNN"}).set_index("setting").loc[0.1]
-
-    alike, apart = table(0.6, 0.6), table(0.5, 0.7)
-    wilson = binomtest(60, 100).proportion_ci(method="wilson")
-    assert alike["value"] == pytest.approx(60)
-    assert (alike["low"], alike["high"]) == pytest.approx((100 * wilson.low, 100 * wilson.high), abs=0.2)
-    assert apart["value"] == pytest.approx(60)
-    assert apart["low"] < alike["low"] - 5
-    assert apart["high"] > alike["high"] + 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -24,10 +26,11 @@ def table(diagonal: float | list[float], elsewhere: float = 0.9) -> xr.DataArray
 
 
 def case(cross: list[float], untrained: float = 0.5, shuffled: float = 0.0, ceiling: float = 0.9) -> Case:
-    return Case(
-        "VGG-11 on made-up data",
-        tuple(Pair(table(c), table(untrained), table(shuffled), (table(ceiling), table(ceiling))) for c in cross),
-    )
+    pairs = []
+    for k, c in enumerate(cross):
+        ceilings = (table(ceiling, 0.1 * k), table(ceiling, 0.1 * k))  # of other seeds: other tables, as high
+        pairs.append(Pair(table(c), table(untrained), table(shuffled), ceilings))
+    return Case("VGG-11 on made-up data", tuple(pairs))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,15 @@ def test_effects_are_the_differences_and_shares_of_means() -> None:
     assert (above.bound, near.bound) == (0.0, 0.8)
     assert (above.effect.seeds, above.effect.n_images) == (2, 100)
     assert "made-up data" in above.effect.what
+
+
+def test_a_ceiling_that_all_pairs_share_decides_nothing() -> None:
+    """The seeds (0, 1) and (1, 0) have one ceiling of each kind: it could be anything with other seeds."""
+    apart = case([0.85, 0.851])
+    shared = Case("two seeds", tuple(replace(pair, ceilings=apart.pairs[0].ceilings) for pair in apart.pairs))
+    above, near = c8(shared).bounds
+    assert (c8(apart).word, c8(shared).word) == ("supported", "undecided")
+    assert (above.kept, near.kept, near.effect.seeds) == ("kept", "open", 1)
 
 
 def test_every_case_must_keep_its_bounds() -> None:
@@ -85,8 +97,10 @@ def test_intervals_take_in_the_images_where_groups_were_left_out() -> None:
         return xr.concat(tables, "group").assign_attrs(n_images=100)
 
     def found(scatter: float) -> Case:
-        nulls = [grouped(value, 0.0) for value in (0.5, 0.9, 0.9)]
-        pairs = tuple(Pair(grouped(c, scatter), nulls[0], table(0.0), (nulls[1], nulls[2])) for c in (0.85, 0.851))
+        pairs = tuple(
+            Pair(grouped(c, scatter), grouped(0.5, 0.0), table(0.0), (grouped(ceiling, 0.0),) * 2)
+            for c, ceiling in ((0.85, 0.9), (0.851, 0.9001))
+        )
         return Case("groups of images", pairs)
 
     assert c8(found(0.0)).word == "supported"

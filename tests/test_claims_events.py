@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -13,21 +14,27 @@ from snnlib.claims.events import C6, c6, change, shortfall
 LAYERS = ["stem.conv", "stage1.0", "fc"]
 
 
-def table(*diagonal: float) -> xr.DataArray:
+def table(*diagonal: float, elsewhere: float = 7.0) -> xr.DataArray:
     """Similarities by layer: off the diagonal, where nothing should be read, they are worthless."""
-    values = np.full((3, 3), 7.0)
+    values = np.full((3, 3), elsewhere)
     np.fill_diagonal(values, diagonal)
     coords = {f"layer_{side}": LAYERS for side in "ab"}
     coords |= {f"{what}_{side}": (f"layer_{side}", ["other"] * 3) for what in ("kind", "stage") for side in "ab"}
     return xr.DataArray(values, dims=("layer_a", "layer_b"), coords=coords, attrs={"n_images": 99})
 
 
-def pair(events: float, images: float) -> tuple[xr.DataArray, ...]:
-    """One pair of seeds with these shortfalls; the ceilings on events are lower, for both kinds alike."""
-    arrays = []
+OTHER_SEEDS = itertools.count(10)
+
+
+def pair(events: float, images: float, seeds: float | None = None) -> tuple[xr.DataArray, ...]:
+    """One pair of seeds with these shortfalls; the ceilings on events are lower, for both kinds alike.
+
+    `seeds`: pairs with the same number have the very same ceilings; others have other tables, as high.
+    """
+    arrays, of = [], {"elsewhere": float(next(OTHER_SEEDS) if seeds is None else seeds)}
     for ceiling, short in ((0.7, events), (0.95, images)):
         cross = [ceiling - short - 0.01, ceiling - short, ceiling - short + 0.01]
-        arrays += [table(*cross), table(*[ceiling + 0.02] * 3), table(*[ceiling - 0.02] * 3)]
+        arrays += [table(*cross), table(*[ceiling + 0.02] * 3, **of), table(*[ceiling - 0.02] * 3, **of)]
     return tuple(arrays)
 
 
@@ -52,6 +59,20 @@ def test_verdicts(pairs, word):
     verdict = c6([pair(*shortfalls) for shortfalls in pairs])
     assert verdict.word == word
     assert verdict.claim is C6
+
+
+def test_ceilings_that_all_pairs_share_decide_nothing():
+    """Two seeds have one ceiling of each kind on either input: it could be anything with other seeds."""
+    apart = [(0.30, 0.10), (0.31, 0.10), (0.30, 0.11)]
+    shared = c6([pair(*shortfalls, seeds=1) for shortfalls in apart])
+    assert (shared.word, shared.bounds[0].kept, shared.bounds[0].effect.seeds) == ("undecided", "open", 1)
+
+
+def test_a_layer_that_is_silent_on_one_input_alone_counts_on_neither():
+    """Else its shortfall on images alone would pass for a change: here -0.1 of the mean."""
+    images = [table(0.4, 0.6, 0.6), table(0.8, 0.8, 0.8), table(0.8, 0.8, 0.8)]
+    events = [table(math.nan, 0.6, 0.6), *images[1:]]
+    assert change([(*events, *images)]).value == pytest.approx(0)
 
 
 def test_inputs_that_make_all_networks_less_alike_are_no_change():

@@ -169,3 +169,13 @@ def test_numbers_of_block_outputs(measure: Callable[[xr.DataArray], float], expe
     dead[NAMES.index("stage2.1")] = np.nan
     assert measure(first(dead)) == pytest.approx(expected)
     assert spatial.lost_at_the_same_place(first(MOVED)) > 0.05
+
+
+def test_c2_with_one_ceiling_for_all_pairs_is_undecided() -> None:
+    """Two seeds have one ceiling of each kind: nothing is known of it with others, however sure the pairs are."""
+    apart = ceilings(0.95)
+    cross, low = arrays(SMOOTH, 4), nulls(0.3)
+    assert spatial.c2(cross, low, nulls(0.0), apart).word == "supported"
+    shared = spatial.c2(cross, low, nulls(0.0), [apart[0]] * 4)
+    assert shared.word == "undecided"
+    assert [bound.kept for bound in shared.bounds] == ["open", "open", "kept"]

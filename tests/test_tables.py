@@ -77,10 +77,3 @@ def test_measures_come_in_the_same_columns() -> None:
     pd.testing.assert_series_equal(
         table.loc[table["group"] == 3, "value"].reset_index(drop=True), pd.Series(array[3].values, name="value")
     )
-
-
-def test_no_two_disjoint_pairs_share_a_seed() -> None:
-    assert tables.disjoint_pairs([0]) == []
-    assert tables.disjoint_pairs([0, 1]) == [(0, 1)]
-    assert tables.disjoint_pairs((4, 5, 6)) == [(4, 5)]
-    assert tables.disjoint_pairs([0, 1, 2, 3]) == [(0, 1), (2, 3)]

@@ -10,13 +10,13 @@ have done the same harm, whatever :math:`\varepsilon` it took. The claim has to 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import GROUP, effect
-from snnlib.tables import all_images
+from snnlib.evidence import GROUP, Effect, effect, magnitude
 
 LOST = 0.5  # share of its clean accuracy that a network has lost, where networks are compared at equal loss
 LEAST = 0.05  # of drift, from which on a difference counts
@@ -45,21 +45,19 @@ def c7(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> Verdict:
     Raises:
         ValueError: no pairs, or networks without block outputs.
     """
-    all_of = [(all_images(snn), all_images(ann)) for snn, ann in pairs]
-    further = ("ANN", "SNN")  # whose features drift further at equal epsilon: both bounds are in this direction
-    if sum(_difference(snn, ann) for snn, ann in all_of) < 0:
-        further = ("SNN", "ANN")
-    sign = 1 if further[0] == "ANN" else -1
-    minus = " − ".join(further)
-    equal = effect(
-        f"drift of {minus}, at equal ε, in units of CKA", lambda snn, ann: sign * _difference(snn, ann), pairs
-    )
-    lost = effect(
-        f"drift of {minus}, each at {100 * LOST:g} % of its accuracy lost, in units of CKA{_out_of_reach(pairs)}",
-        lambda snn, ann: sign * _difference_at_loss(snn, ann),
-        pairs,
-    )
-    return judge(C7, [Bound(equal, LEAST), Bound(lost, LEAST)])
+    equal = effect("at equal ε, in units of CKA", _difference, pairs)
+    what = f"each at {100 * LOST:g} % of its accuracy lost, in units of CKA{_out_of_reach(pairs)}"
+    lost = effect(what, _difference_at_loss, pairs)
+    found = judge(C7, [Bound(_size(equal), LEAST), Bound(_size(lost), LEAST)])
+    if found.word == "supported" and equal.value * lost.value < 0:  # surely both, and surely in opposite directions
+        return replace(found, word="not supported")
+    return found
+
+
+def _size(signed: Effect) -> Effect:
+    """The size of ANN − SNN: the claim names no direction. The words say which of the two drifts further."""
+    further = "SNN − ANN" if signed.value < 0 else "ANN − SNN"
+    return replace(magnitude(signed), what=f"drift of {further}, {signed.what}")
 
 
 def drift(found: xr.Dataset) -> xr.DataArray:

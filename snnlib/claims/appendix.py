@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import effect
-from snnlib.tables import corresponding
+from snnlib.evidence import effect, known_from
+from snnlib.tables import means_in_common
 
 NEAR = 0.8  # share of its ceiling that a similarity must reach to be called near it
 
@@ -65,21 +65,15 @@ def _bounds(case: Case) -> list[Bound]:
     if not with_ceiling:
         return [Bound(above, 0.0)]
     near = effect(f"{case.title}: CKA of SNN × ANN as a share of its ceiling", _share_of_ceiling, with_ceiling)
+    near = known_from(near, *([arrays[i] for arrays in with_ceiling] for i in (1, 2)))
     return [Bound(above, 0.0), Bound(near, NEAR)]
 
 
 def _above_nulls(cross: xr.DataArray, *nulls: xr.DataArray) -> float:
-    similarity, *least = _means(cross, *nulls)
+    similarity, *least = means_in_common(cross, *nulls)
     return similarity - max(least)
 
 
 def _share_of_ceiling(cross: xr.DataArray, *ceilings: xr.DataArray) -> float:
-    similarity, *most = _means(cross, *ceilings)
+    similarity, *most = means_in_common(cross, *ceilings)
     return similarity / float(np.mean(most))
-
-
-def _means(*arrays: xr.DataArray) -> list[float]:
-    """The mean CKA of corresponding layers in each, over those layers that have a value in all."""
-    tables = [corresponding(array, "").set_index("layer")["value"] for array in arrays]
-    values = np.array([table.reindex(tables[0].index) for table in tables])
-    return values[:, np.isfinite(values).all(0)].mean(1).tolist()

@@ -14,16 +14,15 @@ The claim names no direction, so :math:`|\Delta|` is judged, with the interval t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-import numpy as np
 import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import Effect, effect
-from snnlib.tables import corresponding
+from snnlib.evidence import Effect, effect, known_from, magnitude
+from snnlib.tables import means_in_common
 
 MARGIN = 0.05  # in CKA: less is no change worth the name
+CEILINGS = (1, 2, 4, 5)  # places among the six arrays of a pair
 
 C6 = Claim(
     id="C6",
@@ -39,28 +38,26 @@ C6 = Claim(
 )
 
 
-def shortfall(cross: xr.DataArray, snn: xr.DataArray, ann: xr.DataArray) -> float:
-    """The module's d: by how much CKA of SNN × ANN falls short of its ceiling, mean over corresponding layers."""
-    tables = [corresponding(array, "").set_index("layer")["value"] for array in (cross, snn, ann)]
-    between, within_snn, within_ann = tables
-    return float(np.nanmean((within_snn + within_ann) / 2 - between))  # a layer that never fires has no CKA
+def shortfall(*arrays: xr.DataArray) -> float:
+    """The module's d: by how much CKA of SNN × ANN falls short of its ceiling, the mean of SNN × SNN and ANN × ANN."""
+    cross, snn, ann = means_in_common(*arrays)
+    return (snn + ann) / 2 - cross
 
 
 def changed(*arrays: xr.DataArray) -> float:
-    """The module's Δ of one pair: cross, SNN and ANN on events, then the same on images."""
-    return shortfall(*arrays[:3]) - shortfall(*arrays[3:])
+    """The module's Δ of one pair: cross, SNN and ANN on events, then the same on images.
 
-
-def magnitude(signed: Effect) -> Effect:
-    """The absolute value of an effect, with the interval that follows."""
-    nearest = max(0.0, signed.low, -signed.high) if np.isfinite([signed.low, signed.high]).all() else float("nan")
-    farthest = max(abs(signed.low), abs(signed.high))
-    return replace(signed, what=f"size of the {signed.what}", value=abs(signed.value), low=nearest, high=farthest)
+    Over the layers that have a value in all six: one that is silent on events alone would not change the comparison but
+    what is averaged.
+    """
+    cross, snn, ann, cross_still, snn_still, ann_still = means_in_common(*arrays)
+    return (snn + ann) / 2 - cross - ((snn_still + ann_still) / 2 - cross_still)
 
 
 def change(pairs: Sequence[tuple[xr.DataArray, ...]]) -> Effect:
     """Δ with its sign: positive where events drive the two kinds of network further apart than images do."""
-    return effect("change of the shortfall from images to events (CKA)", changed, pairs)
+    found = effect("change of the shortfall from images to events (CKA)", changed, pairs)
+    return known_from(found, *([arrays[i] for arrays in pairs] for i in CEILINGS))
 
 
 def c6(pairs: Sequence[tuple[xr.DataArray, ...]]) -> Verdict:

@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import Effect, effect
+from snnlib.evidence import Effect, effect, known_from
 
 PAGE = "02_spatial_cka"
 
@@ -63,16 +63,16 @@ def c2(
     """Judge C2. Arrays as in `c1`, one a pair of networks; without ceilings (one seed) it is undecided.
 
     The interval counts pairs as independent, which their ceilings are not. With two seeds both pairs have the same two
-    ceilings, SNN x SNN and ANN x ANN: the interval has their error over images and knows nothing of their error over
-    seeds, so it is too narrow by that. With more seeds the ceilings of different pairs share networks, and their
-    scatter shows a part of it.
+    ceilings, SNN x SNN and ANN x ANN: nothing is known of these with other seeds, and the claim is undecided. With more
+    seeds the ceilings of different pairs share networks, and their scatter shows a part of it.
     """
     bounds = []
     for name, nulls in (("untrained", untrained), ("shuffled", shuffled)):
         what = f"CKA of block outputs above the middle between {name} and ceiling"
         if ceilings:
             together = [(a, null, *both) for a, null, both in zip(cross, nulls, ceilings, strict=True)]
-            bounds.append(Bound(effect(what, _above_the_middle, together), 0.0))
+            found = effect(what, _above_the_middle, together)
+            bounds.append(Bound(known_from(found, *zip(*ceilings, strict=True)), 0.0))
         else:
             bounds.append(Bound(effect(what, lambda _: np.nan, cross), 0.0))  # unknown, of these images and pairs
     lost = effect("CKA lost by taking the block at the same place, not the most similar", lost_at_the_same_place, cross)
