@@ -51,6 +51,7 @@ ROOMS = (
     "parameters",
     "run",
     "studies",
+    "explorer",
     "ledger",
     "notebook",
     "cli",

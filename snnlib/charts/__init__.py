@@ -13,8 +13,10 @@ from snnlib.charts.depth import depth_curve, firing_rates
 from snnlib.charts.events import event_picture
 from snnlib.charts.explain import gram_pair, lif_trace, surrogate_shape
 from snnlib.charts.heatmap import heatmap, heatmaps_row
+from snnlib.charts.layers_steps import layers_by_steps
 from snnlib.charts.pictures import pictures
 from snnlib.charts.steps import step_curve, step_heatmap
+from snnlib.charts.still import still
 from snnlib.charts.theme import NETWORKS, Panels
 
 __all__ = [
@@ -29,10 +31,12 @@ __all__ = [
     "gram_pair",
     "heatmap",
     "heatmaps_row",
+    "layers_by_steps",
     "lif_trace",
     "pictures",
     "step_curve",
     "step_heatmap",
+    "still",
     "surrogate_shape",
     "sweep",
     "training_curves",

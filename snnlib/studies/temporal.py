@@ -17,6 +17,7 @@ from snnlib.run import Run
 from snnlib.studies import rows
 
 OF_BLOCKS = "CKA of block outputs"
+RATE, SETTLED, AS_ANN = "firing rate (spikes per neuron and step)", "CKA with the last step", "CKA with the ANN"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Temporal:
 def temporal(run: Run) -> Temporal:
     """Train the networks of this section, all together, and compare them."""
     own, pairs = run.value("T"), tables.seed_pairs(run.seeds)
-    neuron = {"tau": run.value("tau"), "alpha": run.value("alpha")}
+    neuron = _neuron(run)
     cases = {T: pairs if own == T else pairs[:1] for T in sorted({own, *run.value("timesteps")})}
     snn = {(T, i): run.network(spiking=True, seed=i, T=T, **neuron) for T in cases for i, _ in cases[T]}
     ann = {j: run.network(spiking=False, seed=j) for _, j in pairs}
@@ -83,6 +84,10 @@ def temporal(run: Run) -> Temporal:
     )
 
 
+def _neuron(run: Run) -> dict[str, float]:
+    return {"tau": run.value("tau"), "alpha": run.value("alpha")}
+
+
 def first(by_T: Mapping[int, list[xr.DataArray]]) -> dict[int, xr.DataArray]:
     """The results of the first pair of networks on all images, for every T: what sliders go through."""
     return {T: tables.all_images(found[0]) for T, found in by_T.items()}
@@ -113,6 +118,33 @@ def same_step(cka: xr.DataArray, T: int) -> xr.DataArray:
     at = {side: xr.DataArray(np.minimum(np.arange(T), steps.sizes[side] - 1), dims="step") for side in sides}
     found = steps.isel(at).drop_vars(sides).assign_coords(step=np.arange(1, T + 1))
     return found.transpose(..., "layer", "step")
+
+
+def layers_and_steps(results: Temporal) -> dict[int, dict[str, xr.DataArray]]:
+    """By T, of the first pair of networks, what `explorer.Explorer` shows of every spiking layer at every step."""
+    within, across, rates = first(results.within), first(results.across), first(results.rates)
+    return {T: _maps(within[T], across[T], rates[T]) for T in rates}
+
+
+def layers_and_steps_of(run: Run, T: int) -> dict[str, xr.DataArray]:
+    """The same for a T of the reader's, trained and compared now if the store does not have it.
+
+    Raises:
+        SpecError: a T that networks cannot have; on event data any other than their number of frames.
+    """
+    i, j = tables.seed_pairs(run.seeds)[0]
+    snn = run.network(spiking=True, seed=i, T=T, **_neuron(run))
+    ann = run.network(spiking=False, seed=j)
+    return _maps(run.compare(snn, snn, time="each"), run.compare(snn, ann, time="each"), run.rates(snn))
+
+
+def _maps(within: xr.DataArray, across: xr.DataArray, rates: xr.DataArray) -> dict[str, xr.DataArray]:
+    """By quantity, (layer, step) of the layers that fire."""
+    T = rates.sizes["step"]
+    settled = tables.by_step(within).isel(step_b=-1, drop=True).rename(step_a="step")
+    found = {RATE: rates, SETTLED: settled, AS_ANN: same_step(across, T)}
+    firing = {"layer": rates["layer"].values}
+    return {name: of.sel(firing).assign_coords(step=np.arange(1, T + 1)) for name, of in found.items()}
 
 
 def moving(results: Temporal) -> dict[str, list[xr.DataArray]]:
