@@ -66,7 +66,7 @@ class Explorer(ipywidgets.VBox):
         self.menu = ipywidgets.Dropdown(
             description="shown",
             tooltip="what the colours mean",
-            options=self._quantities,
+            options=[(name.split(" (")[0], name) for name in self._quantities],  # units are in the pictures
             style={"description_width": "initial"},
         )
         self.slider.add_class("setting-T")
@@ -167,7 +167,8 @@ def _table(values: xr.DataArray) -> str:
         for layer, row in zip(shown["layer"].values, shown.values, strict=True)
     ]
     table = f'<table><tr><th scope="col">layer</th>{head}</tr>{"".join(rows)}</table>'
-    return f'<div class="numbers" style="overflow: auto" role="region" aria-label="The numbers" tabindex="0">{table}</div>'
+    scrolls = 'class="numbers" style="overflow: auto" role="region" aria-label="The numbers" tabindex="0"'
+    return f"<div {scrolls}>{table}</div>"
 
 
 def _domain(values: list[xr.DataArray], least: tuple[float, float] | None) -> tuple[float, float]:
