@@ -152,10 +152,16 @@ def figure(T: int, name: str, values: xr.DataArray, domain: tuple[float, float])
     """One picture with its caption and its numbers, as HTML."""
     title = f"T = {T}: {name}"
     chart = charts.layers_by_steps(values, value_title=name, domain=domain)
-    means = layers_steps.means_of_steps(values)
     numbers = f"<details><summary>The numbers</summary>{_table(values)}</details>"
-    caption = f"<figcaption><b>{escape(title)}.</b> {escape(means)}</figcaption>"
+    caption = f"<figcaption><b>{escape(title)}.</b> {_ends(values)}</figcaption>"
     return f"<figure>{caption}{charts.still(chart)}{numbers}</figure>"
+
+
+def _ends(values: xr.DataArray) -> str:
+    """The means over layers at the first and at the last step, in words."""
+    means = [parts.number(mean) for mean in layers_steps.means_of_steps(values)]
+    ends = {"step 1": means[0], f"step {len(means)}": means[-1]}
+    return "Mean over layers: " + ", ".join(f"{mean} at {step}" for step, mean in ends.items()) + "."
 
 
 def _table(values: xr.DataArray) -> str:

@@ -54,13 +54,12 @@ def layers_by_steps(
     rule = alt.Chart(alt.InlineData(values=edges)).mark_rule(color="white", opacity=0.55, aria=False)
     drawn = [cells, rule.encode(x="edge:Q")] if edges else [cells]
     chart = alt.layer(*drawn).properties(width=WIDTH, height=HEIGHT)
-    text = f"Heatmap of {value_title}: {len(stages)} layers (to the right) by {len(steps)} time steps (upwards). "
-    return theme.finish(chart, text + means_of_steps(table), title=title)
+    means = ", ".join(f"step {t} {parts.number(m)}" for t, m in zip(steps, means_of_steps(table), strict=True))
+    text = f"Heatmap of {value_title}: {len(stages)} layers (to the right) by {len(steps)} time steps (upwards)."
+    return theme.finish(chart, f"{text} Mean over layers: {means}.", title=title)
 
 
-def means_of_steps(values: xr.DataArray) -> str:
-    """ "Mean over layers: step 1 0.012, step 2 0.034.", of an array with dims (layer, step); layers without a value do
-    not count."""
-    finite = [column[np.isfinite(column)] for column in np.asarray(values.transpose("step", "layer").values, float)]
-    means = [parts.number(column.mean() if len(column) else None) for column in finite]
-    return "Mean over layers: " + ", ".join(f"step {t + 1} {mean}" for t, mean in enumerate(means)) + "."
+def means_of_steps(values: xr.DataArray) -> list[float]:
+    """The mean over layers at every step, of an array with dims (layer, step); layers without a value do not count."""
+    columns = [column[np.isfinite(column)] for column in np.asarray(values.transpose("step", "layer").values, float)]
+    return [float(column.mean()) if len(column) else float("nan") for column in columns]
