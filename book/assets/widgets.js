@@ -76,7 +76,7 @@ function followPictures(host) {
   status.className = "visually-hidden";
   status.role = "status";
   host.after(status);
-  let shown = host.querySelector("figcaption")?.textContent;
+  let shown;
   let unfolded = false;
   host.addEventListener("click", ({ target }) => {
     const details = target.closest("summary")?.parentElement;
@@ -86,8 +86,8 @@ function followPictures(host) {
     const figure = host.querySelector("figure");
     const caption = figure?.querySelector("figcaption")?.textContent;
     if (!caption || caption === shown) return;
+    if (shown) status.textContent = caption; // the first one is no news
     shown = caption;
-    status.textContent = caption;
     figure.querySelectorAll("details").forEach((details) => (details.open = unfolded));
   };
 }
