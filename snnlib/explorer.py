@@ -178,13 +178,12 @@ def _table(values: xr.DataArray) -> str:
 
 
 def _domain(values: list[xr.DataArray], least: tuple[float, float] | None) -> tuple[float, float]:
-    """The range of the colours: at least `least`, or from 0 on, up to the highest value rounded up to two digits."""
+    """The range of the colours, ends rounded outwards: at least `least`, or from 0 on, and on to hold all values."""
     finite = np.concatenate([array.values[np.isfinite(array.values)] for array in values])
-    low, high = (min([0.0, *finite]), max([0.0, *finite]))
-    if least is not None:
-        return min(least[0], low), max(least[1], high)
+    low, high = (min([0.0, *finite]), max([0.0, *finite])) if least is None else (min([least[0], *finite]), least[1])
     digit = 10.0 ** (np.floor(np.log10(high)) - 1) if high > 0 else 1.0
-    return float(low), float(max(np.ceil(high / digit - 1e-9), 1) * digit)
+    low, high = np.floor(low / digit + 0.01) * digit, np.ceil(max([high, *finite]) / digit - 0.01) * digit
+    return round(float(low), 9), round(float(max(high, low + digit)), 9)
 
 
 def _options(maps: Mapping[int, Maps]) -> list[tuple[str, int]]:
