@@ -127,6 +127,21 @@ def test_a_change_is_said_and_unfolded_numbers_stay_so(page: Page) -> None:
 
 @pytest.mark.book
 @pytest.mark.browser
+def test_other_scripts_find_the_settings_as_fields_with_names(page: Page, stored: Run) -> None:
+    """What keeps the settings of a page in its address reads and sets them so."""
+    fields = "[...document.querySelectorAll('.explorer :is(input, select)[name]')].map(f => [f.name, f.value])"
+    assert page.evaluate(fields) == [["T", str(stored.value("T"))], ["shown", "firing rate"]]
+    for name, value in (("T", "1"), ("shown", study.SETTLED), ("T", "99")):
+        page.locator(f".explorer [name={name}]").evaluate(
+            "(field, value) => { field.value = value; field.dispatchEvent(new Event('change', {bubbles: true})); }",
+            value,
+        )
+    wait_for(page, f"T = 1: {study.SETTLED}.")
+    assert page.get_by_role("slider", name="T (time steps)").get_attribute("aria-valuetext") == "1"
+
+
+@pytest.mark.book
+@pytest.mark.browser
 def test_what_needs_a_kernel_is_not_offered_and_the_focus_is_seen(page: Page) -> None:
     assert page.locator(".explorer").is_visible()
     assert page.locator(".explorer .live-only").count() == 1

@@ -6,6 +6,7 @@ class StaticManager {
   // What models and views ask for formulas in their labels: there are none.
   _rendermime = { latexTypesetter: { typeset() {} } };
   #models = new Map();
+  #shown = new WeakMap(); // element of a view -> its model
 
   constructor(library, state) {
     this.library = library;
@@ -39,7 +40,13 @@ class StaticManager {
     const view = new View({ model, options });
     view.listenTo(model, "destroy", view.remove);
     await view.render();
+    this.#shown.set(view.el, model);
     return view;
+  }
+
+  // The model that an element of the page shows.
+  model_of(element) {
+    return this.#shown.get(element);
   }
 
   callbacks() {
@@ -68,6 +75,33 @@ function nameSliders(host) {
     assign(readout, "contenteditable", "false");
     assign(readout, "aria-hidden", "true"); // the handle says it
   }
+}
+
+// A control with a class "setting-…" becomes a field of that name, which other scripts can read and set as they do with
+// any field; an event "controls" tells them. A slider is no field: a hidden one beside it holds its value.
+function nameSettings(host, manager) {
+  const added = host.querySelectorAll("[class*=setting-]:not(:has([name]))");
+  for (const control of added) {
+    const [, name] = control.className.match(/\bsetting-(\S+)/);
+    const field = control.querySelector("select") ?? control.appendChild(fieldOf(manager.model_of(control)));
+    field.name = name;
+  }
+  if (added.length) host.dispatchEvent(new Event("controls", { bubbles: true }));
+}
+
+function fieldOf(model) {
+  const labels = model.get("_options_labels");
+  const field = document.createElement("input");
+  field.type = "hidden";
+  field.value = labels[model.get("index")];
+  field.addEventListener("change", () => {
+    if (labels.includes(field.value)) model.set("index", labels.indexOf(field.value));
+  });
+  model.on("change:index", () => {
+    field.value = labels[model.get("index")];
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  return field;
 }
 
 // Says the caption of a picture that has taken the place of another, and keeps its numbers unfolded if they were.
@@ -102,6 +136,7 @@ async function show(manager, script) {
   const follow = followPictures(host);
   const look = () => {
     nameSliders(host);
+    nameSettings(host, manager);
     follow();
   };
   const attributeFilter = ["aria-valuetext", "contenteditable"];
