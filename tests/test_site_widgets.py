@@ -24,6 +24,12 @@ PAGE = "notebooks/04_temporal.html"
 NUMBERS = """() => [...document.querySelectorAll('.explorer .numbers tr')].slice(1).map(
     row => [row.querySelector('th').textContent, [...row.querySelectorAll('td')].map(cell => cell.textContent)])"""
 
+SET = """values => Object.entries(values).forEach(([name, value]) => {
+    const field = document.querySelector(`.explorer [name=${name}]`);
+    field.value = value;
+    field.dispatchEvent(new Event('change', {bubbles: true}));
+})"""  # all of them at once, as a script does that restores what an address says
+
 
 @pytest.fixture
 def page(site_pages: SitePages) -> Any:
@@ -131,13 +137,12 @@ def test_other_scripts_find_the_settings_as_fields_with_names(page: Page, stored
     """What keeps the settings of a page in its address reads and sets them so."""
     fields = "[...document.querySelectorAll('.explorer :is(input, select)[name]')].map(f => [f.name, f.value])"
     assert page.evaluate(fields) == [["T", str(stored.value("T"))], ["shown", "firing rate"]]
-    for name, value in (("T", "1"), ("shown", study.SETTLED), ("T", "99")):
-        page.locator(f".explorer [name={name}]").evaluate(
-            "(field, value) => { field.value = value; field.dispatchEvent(new Event('change', {bubbles: true})); }",
-            value,
-        )
+    page.evaluate(SET, {"T": "1", "shown": study.SETTLED})
     wait_for(page, f"T = 1: {study.SETTLED}.")
     assert page.get_by_role("slider", name="T (time steps)").get_attribute("aria-valuetext") == "1"
+    page.evaluate(SET, {"T": "99"})
+    page.wait_for_timeout(200)
+    assert caption(page).startswith("T = 1: "), "there is no such T"
 
 
 @pytest.mark.book

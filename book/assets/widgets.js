@@ -95,7 +95,9 @@ function fieldOf(model) {
   field.type = "hidden";
   field.value = labels[model.get("index")];
   field.addEventListener("change", () => {
-    if (labels.includes(field.value)) model.set("index", labels.indexOf(field.value));
+    if (!labels.includes(field.value)) return;
+    // In a task of its own: a box that is replaced while its content is replaced, too, is an error in ipywidgets.
+    setTimeout(() => model.set("index", labels.indexOf(field.value)));
   });
   model.on("change:index", () => {
     field.value = labels[model.get("index")];
