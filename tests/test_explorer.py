@@ -117,6 +117,29 @@ def test_every_setting_has_its_picture() -> None:
     assert explorer.stack.selected_index == 1, "a browser links them; a kernel alone does not"
 
 
+def fills(picture: ipywidgets.HTML) -> list[str]:
+    return re.findall(r'<path d="M[^"]*" fill="(rgb[^"]*)"', picture.value)
+
+
+def column(*values: float) -> dict[str, xr.DataArray]:
+    return {"CKA": xr.DataArray([[v] for v in values], dims=("layer", "step"), coords={"layer": list("abc")})}
+
+
+def test_a_colour_means_the_same_at_all_T() -> None:
+    explorer = Explorer({1: column(0.92, 0.95, 1), 2: column(0.95, 0.31, 0)}, lambda T: column(0.95, 1.4, 1))
+    first, second = (fills(inner.children[0]) for inner in explorer.stack.children)
+    assert first[1] == second[0] != first[0]
+    explorer.wanted.value = 3
+    explorer.button.click()
+    wider = [fills(inner.children[0]) for inner in explorer.stack.children]
+    assert wider[0][1] == wider[1][0] == wider[2][0], "also with a T that widens the range"
+    assert wider[2][1] != wider[2][2]
+
+    narrow = Explorer({1: column(0.92, 0.95, 1)}, ranges={"CKA": (0.9, 1)})
+    luminance = luminances(shown(narrow).value)
+    assert luminance[2] - luminance[0] > np.ptp(luminances(explorer.stack.children[0].children[0].value))
+
+
 def links() -> set[tuple[str, str]]:
     """(source, target) of the links in the state that a notebook is saved with, each as "IPY_MODEL_id.trait"."""
     models = ipywidgets.Widget.get_manager_state()["state"].values()
