@@ -45,7 +45,8 @@ def test_nothing_is_wider_than_the_paper(site_pages: SitePages, name: str) -> No
         """() => [...document.querySelectorAll('.bd-article *')]
             .filter(element => element.checkVisibility() && !element.closest('mjx-container, svg *'))
             .filter(element => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1
-                || (getComputedStyle(element).overflowX !== 'visible' && element.scrollWidth > element.clientWidth + 1))
+                || (getComputedStyle(element).overflowX !== 'visible' && element.clientWidth > 0
+                    && element.scrollWidth > element.clientWidth + 1))
             .map(element => element.tagName + '.' + element.className + ': ' + element.getBoundingClientRect().right)"""
     )
     page.close()

@@ -73,6 +73,7 @@ def test_links_that_lead_somewhere_are_passed(site: Path) -> None:
         ('<img src="../_images/gone.png">', "../_images/gone.png: no such file"),
         ('<script src="../_static/gone.js?v=2">', "../_static/gone.js?v=2: no such file"),
         ('<link rel="next" href="gone.html">', "gone.html: no such file"),
+        ('<meta http-equiv="Refresh" content="0; url=gone.html">', "gone.html: no such file"),
         ('<a href="/index.html">', "/index.html: begins at the root of the host, and the site may lie in a folder"),
         ('<a href="../../outside.html">', "../../outside.html: leads out of the site"),
     ],

@@ -71,6 +71,8 @@ class _Reader(HTMLParser):
                 self._add(self.page.loads, candidate.strip().split(" ")[0])
         elif tag == "object":
             self._add(self.page.loads, given.get("data"))
+        elif tag == "meta" and given.get("http-equiv", "").lower() == "refresh":
+            self._add(self.page.links, given.get("content", "").partition("=")[2])
 
     def _add(self, found: list[Reference], address: str | None) -> None:
         if address:
