@@ -10,21 +10,18 @@ pytestmark = [pytest.mark.book, pytest.mark.browser]
 PAPER = 680  # CSS pixels between the margins of A4, about
 # Runs when the browser begins to print, after the page's own script.
 WATCH = """() => window.addEventListener('beforeprint', () => {
-    const shown = element => getComputedStyle(element).display !== 'none';
     window.printed = {
         theme: document.documentElement.dataset.theme,
         folded: document.querySelectorAll('details:not([open]):not(.vega-embed details):not(.hide)').length,
         paper: getComputedStyle(document.body).backgroundColor,
     };
 })"""
-BRIGHTNESS = """selector => getComputedStyle(document.querySelector(selector)).color.match(/\\d+/g)
-    .slice(0, 3).reduce((sum, part) => sum + Number(part), 0) / 765"""
 
 
-@pytest.mark.parametrize("name", ["intro.html", "notebooks/02_spatial_cka.html"])
-def test_the_pdf_of_a_dark_page_is_light_and_unfolded(site_pages: SitePages, name: str) -> None:
-    page = site_pages.open(name, scheme="dark")
+def test_the_pdf_of_a_dark_page_is_light_and_unfolded(site_pages: SitePages) -> None:
+    page = site_pages.open("intro.html", scheme="dark")
     folded = page.locator("details:not([open])").count()
+    assert folded > 0
     page.evaluate(WATCH)
     pdf = page.pdf(format="A4")
     assert pdf.startswith(b"%PDF")
@@ -34,7 +31,7 @@ def test_the_pdf_of_a_dark_page_is_light_and_unfolded(site_pages: SitePages, nam
     page.close()
 
 
-@pytest.mark.parametrize("name", ["intro.html", "notebooks/02_spatial_cka.html", "notebooks/05_event_data.html"])
+@pytest.mark.parametrize("name", ["intro.html", "notebooks/05_event_data.html"])
 def test_nothing_is_wider_than_the_paper(site_pages: SitePages, name: str) -> None:
     """At the width a chart has on a large screen when printing begins, and then on paper."""
     page = site_pages.open(name, width=1280)
@@ -43,7 +40,7 @@ def test_nothing_is_wider_than_the_paper(site_pages: SitePages, name: str) -> No
     page.wait_for_timeout(300)
     excess = page.evaluate(
         """() => [...document.querySelectorAll('.bd-article *')]
-            .filter(element => element.checkVisibility() && !element.closest('mjx-container, svg *'))
+            .filter(element => element.checkVisibility() && !element.closest('span.math, mjx-container, svg *'))
             .filter(element => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1
                 || (getComputedStyle(element).overflowX !== 'visible' && element.clientWidth > 0
                     && element.scrollWidth > element.clientWidth + 1))
