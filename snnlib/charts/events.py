@@ -12,6 +12,7 @@ from snnlib.charts import parts, theme
 from snnlib.charts.heatmap import sized
 
 POLARITY: dict[str, str] = {"brighter": theme.OTHERS[0], "darker": theme.OTHERS[1]}
+ARROWS = ["triangle-up", "triangle-down"]
 PATH = "#D1700F"
 MOST_EVENTS = 1500  # drawn; of more, every so many
 MOST_FRAMES = 4  # drawn; of more, some evenly spaced ones
@@ -99,13 +100,14 @@ def _stream(stream: np.ndarray, bins: int, span: tuple[int, int]) -> alt.LayerCh
     colour = alt.Color(
         "what:N",
         scale=alt.Scale(domain=names, range=list(POLARITY.values())),
-        legend=alt.Legend(title="the pixel became", symbolType="circle", symbolOpacity=1, columns=2),
+        legend=alt.Legend(title="the pixel became", columns=2, **theme.POINT),
     )
     tips = [("t", "time (ms)"), ("column", "column"), ("row", "row")]
-    events = marks.mark_point(filled=True, size=7, opacity=0.8, aria=False).encode(
+    events = marks.mark_point(filled=True, size=10, opacity=0.8, aria=False).encode(
         x=x,
         y=y,
         color=colour,
+        shape=alt.Shape("what:N", scale=alt.Scale(domain=names, range=ARROWS), legend=colour["legend"]),
         tooltip=[
             *(alt.Tooltip(f"{f}:Q", title=name) for f, name in tips),
             alt.Tooltip("what:N", title="the pixel became"),
