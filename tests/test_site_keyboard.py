@@ -33,6 +33,7 @@ CONTROLS = """() => {
 FOCUS = """() => {
     const one = document.activeElement;
     if (one === null || one === document.body) return null;
+    document.getAnimations().forEach(animation => animation.finish());
     const style = getComputedStyle(one), box = one.getBoundingClientRect();
     const ring = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1) || style.boxShadow !== 'none';
     const inside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;

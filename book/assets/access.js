@@ -1,9 +1,16 @@
-// What the theme, MathJax and Vega leave out for readers who use a keyboard or a screen reader: a name for the button
-// that saves a chart, and a stop for Tab at whatever scrolls, so that the arrow keys can move it.
+// What the theme, docutils and Vega leave out for readers who use a keyboard or a screen reader: a name for the button
+// that saves a chart, a stop for Tab at whatever scrolls, so that the arrow keys can move it, a role for references that
+// lists may have, and the way back to the button that opened a drawer.
 window.addEventListener("load", () => {
   const article = document.querySelector(".bd-article-container");
   if (!article) return;
   const scrolling = '.text_html, .vega-embed, .math mjx-container, div[style*="overflow"], pre, .ledger-box, table';
+
+  ["primary", "secondary"].forEach((side) => {
+    const drawer = document.querySelector(`#pst-${side}-sidebar-modal`);
+    drawer?.addEventListener("close", () => setTimeout(() => document.querySelector(`.${side}-toggle`).focus()));
+  });
+  article.querySelectorAll("[role=doc-biblioentry]").forEach((entry) => entry.setAttribute("role", "listitem"));
 
   const name = () => {
     article.querySelectorAll(".vega-embed > details > summary:not([aria-label])").forEach((summary) => {

@@ -126,8 +126,8 @@ def _stream(stream: np.ndarray, bins: int, span: tuple[int, int]) -> alt.LayerCh
     brighter = int(stream["p"].sum())
     text = f"""Events over {length:g} ms, time to the right, the column of the pixel upwards: {brighter:,} of pixels
         that became brighter, {len(stream) - brighter:,} darker. {bins - 1} dashed rules part the {bins} frames."""
-    some = "" if every == 1 else f", 1 in {every} drawn"
-    return parts.wide(chart, text, f"Event stream ({len(stream):,} events{some})", 252)
+    some = "" if every == 1 else f"; 1 in {every} drawn"
+    return parts.wide(chart, text, f"Event stream ({len(stream):,}{some})", 252)
 
 
 def _frames(frames: np.ndarray) -> alt.LayerChart:
@@ -196,7 +196,7 @@ def _frames(frames: np.ndarray) -> alt.LayerChart:
     boxes = [{"x": left, "x2": left + width, "y": top, "y2": top + height} for left, top in corners]
     outline = alt.Chart(alt.InlineData(values=boxes)).mark_rect(filled=False, color=theme.INK, opacity=0.35, aria=False)
     chart = sized(
-        alt.layer(outline.encode(x=x, x2="x2:Q", y=y, y2="y2:Q"), squares), columns, rows, max(1, 440 // columns)
+        alt.layer(outline.encode(x=x, x2="x2:Q", y=y, y2="y2:Q"), squares), columns, rows, max(1, 300 // columns)
     )
     chart = chart.add_params(
         alt.param(name="counts", value=[int(v) for v in counts.ravel()]),
