@@ -4,7 +4,7 @@ The models and views of ipywidgets come from `widgetsnbextension`, which every i
 in the version that belongs to it: their build for the classic notebook. That build looks for the notebook it was made
 for, so it is served with a stand-in around it, and leaves what it exports as `jupyterWidgets`; `assets/widgets.js`,
 which is ours, then puts the widgets of a page together from the state that the notebook was saved with. Only pages with
-widgets load the two.
+widgets load the two, and their style.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ def add_widgets(app: Sphinx, page: str, template: str, context: dict[str, Any], 
     if VIEW in context.get("body", ""):
         app.add_js_file(SCRIPT, loading_method="defer")
         app.add_js_file("widgets.js", loading_method="defer")
+        app.add_css_file("widgets.css")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
