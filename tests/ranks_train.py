@@ -7,12 +7,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
 
 from snnlib import training
-from snnlib.data.images import Split, open_images
+from snnlib.data.images import open_images
 from snnlib.spec import TrainSpec
 
 if __name__ == "__main__":
@@ -22,17 +21,12 @@ if __name__ == "__main__":
 
     def devices(precision: str) -> Fabric:
         strategy = "ddp" if processes > 1 else "auto"
-        fabrics.append(Fabric(accelerator="cpu", devices=processes, strategy=strategy, precision=precision))
+        # in double precision: a rounding error is a spike more or less, which float32 shows after a few steps
+        fabrics.append(Fabric(accelerator="cpu", devices=processes, strategy=strategy, precision="64-true"))
         return fabrics[-1]
 
     data = open_images("digits", cache_dir=folder / "images")
-    # noise: digits have whole regions of equal pixels, which one rounding error lifts over the threshold together
-    noise = np.random.default_rng(0)
-    data = replace(
-        data,
-        train=Split(noise.integers(0, 256, (100, 1, 16, 16), dtype=np.uint8), data.train.labels[:100]),
-        test=Split(noise.integers(0, 256, (50, 1, 16, 16), dtype=np.uint8), data.test.labels[:50]),
-    )
+    data = replace(data, train=data.train.take(100), test=data.test.take(50))
     network = training.train(spec, data, folder, devices=devices)
     rank = fabrics[-1].global_rank
     found = {"history": network.history, "means": network.means, "weights": network.model.state_dict()}

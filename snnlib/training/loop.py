@@ -229,7 +229,7 @@ def _train_epoch(
         for images, labels in batches:
             if stop is not None and stop.is_set():
                 raise Stopped(f"{spec.slug} was stopped in epoch {epoch + 1}; asked for again, it goes on from there")
-            images, labels = _to(images, labels, fabric.device)
+            images, labels = _to(images, labels, model)
             optimizer.zero_grad()
             logits, loss = _forward_backward(model, images, labels, fabric)
             optimizer.step()
@@ -271,7 +271,6 @@ def evaluate(model: nn.Module, batches: Batches, fabric: Fabric | None = None) -
 
     Given a model that `fabric` has set up, its precision is used, and several processes take the batches in turn.
     """
-    device = fabric.device if fabric else next(model.parameters()).device
     # without Fabric's wrapper, in which ranks would wait for each other at every batch
     network, precision = (model.module, fabric.autocast) if fabric else (model, nullcontext)
     rank, world_size = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
@@ -279,7 +278,7 @@ def evaluate(model: nn.Module, batches: Batches, fabric: Fabric | None = None) -
     model.eval()
     loss, correct, total = 0.0, 0, 0
     for images, labels in islice(batches, rank, None, world_size):
-        images, labels = _to(images, labels, device)
+        images, labels = _to(images, labels, model)
         with precision():
             logits = network(images).float()
         loss += float(cross_entropy(logits, labels, reduction="sum"))
@@ -287,11 +286,14 @@ def evaluate(model: nn.Module, batches: Batches, fabric: Fabric | None = None) -
         total += len(labels)
     model.train(was_training)
     if world_size > 1:
-        sums = torch.tensor([loss, correct, total], dtype=torch.float64, device=device)
+        sums = torch.tensor([loss, correct, total], dtype=torch.float64, device=fabric.device)
         loss, correct, total = fabric.all_reduce(sums, reduce_op="sum").tolist()
     return {"loss": loss / total, "accuracy": correct / total}
 
 
-def _to(images: Tensor, labels: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+def _to(images: Tensor, labels: Tensor, model: nn.Module) -> tuple[Tensor, Tensor]:
+    """Both where the model is, and the images in the precision of its weights."""
+    weights = next(model.parameters())
     layout = {"memory_format": torch.channels_last} if images.dim() == 4 else {}  # frames are (T, B, C, H, W)
-    return images.to(device, non_blocking=True, **layout), labels.to(device, non_blocking=True)
+    images = images.to(weights.device, weights.dtype, non_blocking=True, **layout)
+    return images, labels.to(weights.device, non_blocking=True)
