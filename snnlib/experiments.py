@@ -97,7 +97,8 @@ def _(spec: MeasuresSpec, context: Context) -> xr.Dataset:
     batches = test_batches(context.images(spec.a.data), spec.n_images, spec.batch_size)
     other = Shuffled(batches) if spec.pairing == "shuffled" else None
     groups = groups_of(batches) if spec.jackknife else 0
-    return similarity.compare_corresponding(a, b, batches, loader_b=other, groups=groups)
+    options = {"groups": groups, "measures": spec.measures, "time": spec.time or "concat"}
+    return similarity.compare_corresponding(a, b, batches, loader_b=other, **options)
 
 
 @compute.register
@@ -121,7 +122,7 @@ def _(spec: AttackSpec, context: Context) -> xr.Dataset:
         batches, valid = Batches(normalised.dataset, normalised.batch_size, **blank), attacks.PIXELS
         source = attacks.Normalised(source, data.mean, data.std)
         shown = source.normalise
-    options = {"shown": shown, "groups": groups_of(batches), "progress": True}
+    options = {"shown": shown, "groups": groups_of(batches), "measures": spec.measures or (), "progress": True}
     with kernels.compiled(spec.work >= COMPILE_FROM):
         found = attacks.evaluate(targets, batches, attack_of(spec, source, valid), spec.epsilons, **options)
     found = found.assign_coords({"class": list(data.classes)})

@@ -12,6 +12,11 @@ from snnlib import tables
 from snnlib.evidence import Effect, share
 from snnlib.similarity import MEASURES
 
+# sums over pairs of images: of these all groups of images are left out at the price of one, so everything drawn has an
+# interval
+SECOND = ("cka_without_top", "rsa_pearson")
+COLUMNS = ("series", "layer", "position", "kind", "stage")  # of a curve along depth but for its numbers
+
 
 def point(setting: Any, network: str, found: Effect, factor: float = 1) -> dict[str, Any]:
     """An effect as a row for `charts.sweep`, its numbers times a factor."""
@@ -39,12 +44,12 @@ def accuracies(table: pd.DataFrame, n_test: int) -> pd.DataFrame:
 def second_measures(
     found: Mapping[str, Sequence[xr.Dataset]],
     table: Callable[[xr.DataArray, str], pd.DataFrame] = tables.by_measure,
-    by: Sequence[str] = ("series", "layer", "position", "kind", "stage"),
+    by: Sequence[str] = COLUMNS,
 ) -> list[pd.DataFrame]:
     """Curves along depth of every measure but CKA, as `charts.depth_curve` takes them: with a column measure.
 
     Args:
-        found: series -> for each pair of networks its corresponding layers by all measures.
+        found: series -> for each pair of networks its corresponding layers by all measures, or some.
         table: makes the rows of one measure, (group, layer), of one pair.
         by: the columns of these rows but value and group.
     """
@@ -55,6 +60,7 @@ def second_measures(
         for name, about in MEASURES.items()
         if name != "cka"
         for series, sets in found.items()
+        if name in sets[0]["measure"]
     ]
 
 
