@@ -96,9 +96,8 @@ def _(spec: MeasuresSpec, context: Context) -> xr.Dataset:
     a, b = (context.get(network).model.to(best_device()) for network in (spec.a, spec.b))
     batches = test_batches(context.images(spec.a.data), spec.n_images, spec.batch_size)
     other = Shuffled(batches) if spec.pairing == "shuffled" else None
-    groups = groups_of(batches) if spec.jackknife else 0
-    options = {"groups": groups, "measures": spec.measures, "time": spec.time or "concat"}
-    return similarity.compare_corresponding(a, b, batches, loader_b=other, **options)
+    options = {"groups": groups_of(batches), "thorough": spec.jackknife, "measures": spec.measures}
+    return similarity.compare_corresponding(a, b, batches, loader_b=other, time=spec.time or "concat", **options)
 
 
 @compute.register

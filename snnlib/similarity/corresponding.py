@@ -22,7 +22,7 @@ from snnlib.neurons import LIF
 from snnlib.recording import Recorder
 from snnlib.similarity.compare import GROUP, GROUPS, Time, least_images
 from snnlib.similarity.gram import step_grams
-from snnlib.similarity.measures import known_measures, ratio, terms_of
+from snnlib.similarity.measures import MEASURES, known_measures, ratio, terms_of
 from snnlib.spec import SpecError
 
 Grams = dict[Layer, Tensor]  # layer -> (S, n, n) in float64: one a step, or one of features flattened over time
@@ -37,6 +37,7 @@ def compare_corresponding(
     groups: int = GROUPS,
     time: Time = "concat",
     measures: Sequence[str] | None = None,
+    thorough: bool = True,
     steps_a: int | None = None,
     steps_b: int | None = None,
 ) -> xr.Dataset:
@@ -48,6 +49,8 @@ def compare_corresponding(
         model_a, model_b, loader, loader_b, time, steps_a, steps_b: as in `compare`.
         groups: 0, or the number of groups of images to leave out one at a time, as in `compare_groups`.
         measures: names of `MEASURES`; None for all.
+        thorough: False leaves groups out of measures only that are sums over pairs of images, which costs next to
+            nothing; the others are nan without a group.
 
     Returns:
         Dataset of "similarity" over ("measure", "group", "layer"), nan where a layer is the same for all images or a
@@ -75,7 +78,7 @@ def compare_corresponding(
         n = batches[0].n
         kept = kept_images(n, groups)
         for layer in _common(grams_a, grams_b):
-            found = layer_terms(grams_a.pop(layer), grams_b.pop(layer), kept, names)
+            found = layer_terms(grams_a.pop(layer), grams_b.pop(layer), kept, names, thorough)
             terms[layer] = terms.get(layer, 0.0) + found
         counts += _counts(made_a, made_b, batches[0].labels, batches[1].labels, n) @ kept.T
         sizes.append(n)
@@ -124,17 +127,17 @@ def _common(a: Grams, b: Grams) -> list[Layer]:
     return common
 
 
-def layer_terms(a: Tensor, b: Tensor, kept: np.ndarray, names: Sequence[str]) -> np.ndarray:
+def layer_terms(a: Tensor, b: Tensor, kept: np.ndarray, names: Sequence[str], thorough: bool = True) -> np.ndarray:
     """(S, n, n) Gram matrices -> (M, G + 1, S_a, S_b, 3) terms of every measure, by the group left out."""
-    subsets = torch.from_numpy(kept)
-    found = np.empty((len(names), len(kept), len(a), len(b), 3))
+    found = np.full((len(names), len(kept), len(a), len(b), 3), np.nan)
     for m, name in enumerate(names):
+        subsets = torch.from_numpy(kept if thorough or MEASURES[name].sums else kept[:1])
         for s, k in enumerate(a):
             for t, other in enumerate(b):
                 if a is b and t < s:  # the same two matrices the other way round
                     found[m, :, s, t] = found[m, :, t, s][:, [0, 2, 1]]
                 else:
-                    found[m, :, s, t] = terms_of(name, k, other, subsets)
+                    found[m, : len(subsets), s, t] = terms_of(name, k, other, subsets)
     return found
 
 

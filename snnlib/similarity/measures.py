@@ -38,7 +38,8 @@ class Measure:
     `terms` gives three numbers for each subset of the images, which are summed over batches: the similarity is the
     first over the root of the product of the others. `null`: what it expects of features that have nothing in common,
     given n; None where that depends on the features, so that only shuffled images tell. `invariances`: what it does not
-    see in the features of either.
+    see in the features of either. `sums`: its terms are sums over pairs of images, so that leaving out groups of images
+    costs next to nothing; the others are computed again for each.
     """
 
     title: str
@@ -46,14 +47,17 @@ class Measure:
     null: Callable[[int], float] | None
     least: int = MIN_IMAGES  # images it needs
     invariances: tuple[str, ...] = ("rotation", "permutation", "scale", "shift")
+    sums: bool = False
 
 
 # the null of Procrustes nears 1 where both networks have far more neurons than there are images, as biased CKA's does
 MEASURES = {
-    "cka": Measure("CKA (debiased)", terms.cka_terms, lambda n: 0.0),
-    "cka_without_top": Measure("CKA without the top norms", terms.cka_without_top_terms, lambda n: 0.0, MIN_IMAGES + 2),
+    "cka": Measure("CKA (debiased)", terms.cka_terms, lambda n: 0.0, sums=True),
+    "cka_without_top": Measure(
+        "CKA without the top norms", terms.cka_without_top_terms, lambda n: 0.0, MIN_IMAGES + 2, sums=True
+    ),
     "procrustes": Measure("Procrustes similarity", terms.procrustes_terms, None),
-    "rsa_pearson": Measure("RSA (Pearson)", terms.pearson_terms, lambda n: 0.0),
+    "rsa_pearson": Measure("RSA (Pearson)", terms.pearson_terms, lambda n: 0.0, sums=True),
     "rsa_spearman": Measure("RSA (Spearman)", terms.spearman_terms, lambda n: 0.0),
     "neighbours": Measure(
         f"mutual {terms.NEIGHBOURS} nearest neighbours",

@@ -48,8 +48,9 @@ class CompareSpec(Spec):
 class MeasuresSpec(Spec):
     """Corresponding layers of two trained networks of one structure, by all measures; `pairing` as in `CompareSpec`.
 
-    `jackknife=False` leaves no group of images out: quicker, and without an interval over images. `measures`: these
-    alone. `time="each"`: every step of one with every step of the other, as in `CompareSpec`; None flattens time.
+    `jackknife=False` leaves groups of images out only of measures that are sums over pairs of images: quicker, and the
+    others have no interval over images. `measures`: these alone. `time="each"`: every step of one with every step of
+    the other, as in `CompareSpec`; None flattens time.
     """
 
     a: TrainSpec

@@ -12,9 +12,8 @@ from snnlib import tables
 from snnlib.evidence import Effect, share
 from snnlib.similarity import MEASURES
 
-# sums over pairs of images: of these all groups of images are left out at the price of one, so everything drawn has an
-# interval
-SECOND = ("cka_without_top", "rsa_pearson")
+# where only some are shown, those that have an interval over images at next to no cost
+SECOND = tuple(name for name, about in MEASURES.items() if about.sums and name != "cka")
 COLUMNS = ("series", "layer", "position", "kind", "stage")  # of a curve along depth but for its numbers
 
 
