@@ -146,7 +146,10 @@ def origin_in_words(run: Run) -> str:
             f"back to where it began. Thresholds are {sensor.threshold:g}, with a scatter of {noise} % from "
             "pixel to pixel that is the same for all images: it is one camera."
         )
-    return f"The streams of this page, {run.title}, are such recordings; their thresholds are those of the camera."
+    return (
+        f"The streams of this page, {run.title}, are such recordings; their thresholds are those of the camera. The "
+        "picture shows the first test recording, by class and name, that has events."
+    )
 
 
 def split_in_words() -> str:
