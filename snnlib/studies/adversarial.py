@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import xarray as xr
@@ -26,8 +26,8 @@ class Adversarial:
     """
 
     found: dict[tuple[str, str], tuple[xr.Dataset, ...]]
-    ceilings: dict[str, xr.Dataset]
     unit: str  # of epsilon
+    ceilings: dict[str, xr.Dataset] = field(default_factory=dict)
 
     @property
     def epsilons(self) -> list[float]:
@@ -63,7 +63,7 @@ def adversarial(run: Run) -> Adversarial:
             both = [networks[kind, seed] for seed in run.seeds[:2]]
             ceilings[kind] = run.measures(*both, measures=("cka", *SECOND))
     unit = "standard deviations of a channel" if run.given.released else "share of the range of pixels"
-    return Adversarial(found, ceilings, unit)
+    return Adversarial(found, unit, ceilings)
 
 
 def setting(run: Run) -> dict[str, Any]:
