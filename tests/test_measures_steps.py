@@ -67,6 +67,26 @@ def test_a_network_is_compared_with_itself_step_by_step() -> None:
     assert concat.agreement.item() == 1
 
 
+def test_different_steps_can_be_left_out() -> None:
+    """Of two networks that both have steps; a layer, or a network, without them is compared at all."""
+    loader, net = image_batches(1, n=24), snn()
+    other = snn()
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight += 0.02 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(len(weight)))
+    options = {"groups": 3, "measures": SUMS}
+    for pair in ((net, other), (net, ann())):
+        each, same = (compare_corresponding(*pair, loader, time=t, **options).similarity for t in ("each", "same"))
+        for t in range(3):
+            np.testing.assert_array_equal(same[..., t, t], each[..., t, t])
+        apart = same.sel(step_a=1, step_b=2)
+        if pair[1] is other:
+            assert apart.sel(layer=NAMES[1:]).isnull().all()
+            assert np.isfinite(apart.sel(layer="stem.conv")).all()
+        else:
+            np.testing.assert_array_equal(apart, each.sel(step_a=1, step_b=2))
+
+
 def test_steps_of_several_batches_are_those_of_compare() -> None:
     loader = image_batches(3, n=10)
     found = compare_corresponding(snn(), ann(), loader, groups=0, time="each", measures=("cka",)).similarity
@@ -161,8 +181,8 @@ def test_a_spec_names_the_measures_there_are(run) -> None:
     a = run.network(spiking=True, epochs=0)
     usual = MeasuresSpec(a=a, b=a, n_images=32)
     assert not {"time", "measures"} & set(usual.model_dump(exclude_none=True))  # older hashes are what they were
-    changed = [{"time": "each"}, {"measures": ("cka",)}, {"measures": ("cka", "procrustes")}]
-    assert len({usual.hash, *(MeasuresSpec(a=a, b=a, n_images=32, **change).hash for change in changed)}) == 4
+    changed = [{"time": "each"}, {"time": "same"}, {"measures": ("cka",)}, {"measures": ("cka", "procrustes")}]
+    assert len({usual.hash, *(MeasuresSpec(a=a, b=a, n_images=32, **change).hash for change in changed)}) == 5
     with pytest.raises(SpecError, match="measures = 'cca'"):
         MeasuresSpec(a=a, b=a, n_images=32, measures=("cca",))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -20,11 +20,12 @@ from snnlib.loaders import Batch, check_loaders, group_of, paired
 from snnlib.memory import keep_freed_memory
 from snnlib.neurons import LIF
 from snnlib.recording import Recorder
-from snnlib.similarity.compare import GROUP, GROUPS, Time, least_images
+from snnlib.similarity.compare import GROUP, GROUPS, least_images
 from snnlib.similarity.gram import step_grams
 from snnlib.similarity.measures import MEASURES, known_measures, ratio, terms_of
 from snnlib.spec import SpecError
 
+Time = Literal["concat", "each", "same"]
 Grams = dict[Layer, Tensor]  # layer -> (S, n, n) in float64: one a step, or one of features flattened over time
 
 
@@ -43,10 +44,11 @@ def compare_corresponding(
 ) -> xr.Dataset:
     """All `MEASURES` of the corresponding layers of two networks, and how often the networks decide alike.
 
-    In memory at a time are, for one batch of n images, n^2 numbers a layer and network, with "each" also a step.
+    In memory at a time are, for one batch of n images, n^2 numbers a layer and network, but for "concat" also a step.
 
     Args:
-        model_a, model_b, loader, loader_b, time, steps_a, steps_b: as in `compare`.
+        model_a, model_b, loader, loader_b, steps_a, steps_b: as in `compare`.
+        time: "concat" and "each" as in `compare`; "same" leaves out the different steps of two, which are nan.
         groups: 0, or the number of groups of images to leave out one at a time, as in `compare_groups`.
         measures: names of `MEASURES`; None for all.
         thorough: False leaves groups out of measures only that are sums over pairs of images, which costs next to
@@ -54,7 +56,7 @@ def compare_corresponding(
 
     Returns:
         Dataset of "similarity" over ("measure", "group", "layer"), nan where a layer is the same for all images or a
-        measure needs more images; with time "each" also over ("step_a", "step_b"), as in `compare`; and over ("group",)
+        measure needs more images; but for "concat" also over ("step_a", "step_b"), as in `compare`; and over ("group",)
         of "agreement", the share of images for which both networks have the same largest output, "accuracy_a" and
         "accuracy_b", nan where there are no such outputs or no labels.
 
@@ -62,7 +64,7 @@ def compare_corresponding(
         SpecError: as `compare`; networks without a layer of the same name; a measure that is unknown.
     """
     if time not in get_args(Time):
-        raise SpecError(f'time = {time!r} is unknown: choose "concat" or "each".')
+        raise SpecError(f'time = {time!r} is unknown: choose "concat", "each" or "same".')
     names = known_measures(measures)
     keep_freed_memory()
     least = least_images(groups)
@@ -78,7 +80,8 @@ def compare_corresponding(
         n = batches[0].n
         kept = kept_images(n, groups)
         for layer in _common(grams_a, grams_b):
-            found = layer_terms(grams_a.pop(layer), grams_b.pop(layer), kept, names, thorough)
+            options = {"thorough": thorough, "same": time == "same"}
+            found = layer_terms(grams_a.pop(layer), grams_b.pop(layer), kept, names, **options)
             terms[layer] = terms.get(layer, 0.0) + found
         counts += _counts(made_a, made_b, batches[0].labels, batches[1].labels, n) @ kept.T
         sizes.append(n)
@@ -127,13 +130,20 @@ def _common(a: Grams, b: Grams) -> list[Layer]:
     return common
 
 
-def layer_terms(a: Tensor, b: Tensor, kept: np.ndarray, names: Sequence[str], thorough: bool = True) -> np.ndarray:
-    """(S, n, n) Gram matrices -> (M, G + 1, S_a, S_b, 3) terms of every measure, by the group left out."""
+def layer_terms(
+    a: Tensor, b: Tensor, kept: np.ndarray, names: Sequence[str], *, thorough: bool = True, same: bool = False
+) -> np.ndarray:
+    """(S, n, n) Gram matrices -> (M, G + 1, S_a, S_b, 3) terms of every measure, by the group left out.
+
+    `same`: of two that both have steps, nan for different ones. `thorough`: as in `compare_corresponding`.
+    """
     found = np.full((len(names), len(kept), len(a), len(b), 3), np.nan)
     for m, name in enumerate(names):
         subsets = torch.from_numpy(kept if thorough or MEASURES[name].sums else kept[:1])
         for s, k in enumerate(a):
             for t, other in enumerate(b):
+                if same and s != t and len(a) > 1 < len(b):
+                    continue
                 if a is b and t < s:  # the same two matrices the other way round
                     found[m, :, s, t] = found[m, :, t, s][:, [0, 2, 1]]
                 else:

@@ -50,7 +50,7 @@ class MeasuresSpec(Spec):
 
     `jackknife=False` leaves groups of images out only of measures that are sums over pairs of images: quicker, and the
     others have no interval over images. `measures`: these alone. `time="each"`: every step of one with every step of
-    the other, as in `CompareSpec`; None flattens time.
+    the other, as in `CompareSpec`; "same": with the same step alone; None flattens time.
     """
 
     a: TrainSpec
@@ -60,7 +60,7 @@ class MeasuresSpec(Spec):
     pairing: Literal["same", "shuffled"] = "same"
     jackknife: StrictBool = True
     measures: Measures | None = None
-    time: Literal["each"] | None = None
+    time: Literal["each", "same"] | None = None
 
     @model_validator(mode="after")
     def _they_correspond(self) -> Self:

@@ -30,7 +30,7 @@ class Temporal:
     the dimension group before them. `untrained`: `within` of an untrained SNN of the run's T. By series, of the first
     pair: `step_controls`, nulls and ceilings of `across` at the run's T, and `controls`, those of `concat` by T.
     `measures`: corresponding layers by others than CKA, (measure, group, layer, step_a, step_b), by the series of
-    `moving` and of `step_controls`, and of SNN × ANN at the run's T; each has one entry, of the first pair.
+    `moving` and of `step_controls`, and of SNN × ANN; each has one entry, of the first pair at the run's T.
     `accuracy` has the columns T, network, seed and accuracy, a share of `n_test` images; T is missing for the ANN.
     """
 
@@ -74,14 +74,14 @@ def temporal(run: Run) -> Temporal:
     if several:
         step_controls["ceiling, SNN × SNN"] = run.compare(snn[own, i], snn[own, j], **each)
         controls["ceiling, SNN × SNN"] = {own: run.compare(snn[own, i], snn[own, j], **flat)}  # others have one network
-    measured = {_of(T): (snn[T, i], snn[T, i]) for T in cases if T > 1}
-    measured |= {_untrained(own): (initial[own], initial[own]), CROSS: (snn[own, i], ann[j])}
-    measured |= {"untrained": (initial[own], initial_ann)}
+    second = {"measures": rows.SECOND}
+    alone = {_of(own): snn[own, i], _untrained(own): initial[own]}
+    measures = {series: [run.measures(one, one, time="each", **second)] for series, one in alone.items()}
+    measured = {CROSS: (snn[own, i], ann[j]), "untrained": (initial[own], initial_ann)}
     if several:
         measured |= {"ceiling, ANN × ANN": (ann[i], ann[j]), "ceiling, SNN × SNN": (snn[own, i], snn[own, j])}
-    options = {"measures": rows.SECOND, "time": "each"}
-    measures = {series: [run.measures(*both, **options)] for series, both in measured.items()}
-    measures["shuffled"] = [run.measures(snn[own, i], ann[j], pairing="shuffled", **options)]
+    measures |= {series: [run.measures(*both, time="same", **second)] for series, both in measured.items()}
+    measures["shuffled"] = [run.measures(snn[own, i], ann[j], time="same", pairing="shuffled", **second)]
     return Temporal(
         T=own,
         within={T: [run.compare(snn[T, i], snn[T, i], **each) for i, _ in cases[T]] for T in cases},
@@ -157,7 +157,9 @@ def dynamics_along_depth(results: Temporal) -> pd.DataFrame:
     def table(similarity: xr.DataArray, series: str) -> pd.DataFrame:
         return tables.by_measure(dynamics_of_steps(similarity), series)
 
-    others = rows.second_measures({series: results.measures[series] for series in moving(results)}, table)
+    others = rows.second_measures(
+        {name: results.measures[name] for name in (_of(results.T), _untrained(results.T))}, table
+    )
     return pd.concat([*(curve.assign(measure=MEASURES["cka"].title) for curve in cka), *others], ignore_index=True)
 
 
