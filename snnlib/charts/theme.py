@@ -19,7 +19,7 @@ import altair as alt
 NETWORKS: dict[str, str] = {"SNN": "#D95F02", "ANN": "#2B83C6"}
 """The colour of each kind of network, in every chart of the book."""
 
-OTHERS: tuple[str, ...] = ("#B5489A", "#17937A", "#8A8A8A", "#A07A00", "#7B68C8")
+OTHERS: tuple[str, ...] = ("#B5489A", "#17937A", "#8A8A8A", "#A07A00", "#7B68C8", "#C2503F")
 """Colours for everything that is not simply "SNN" or "ANN" (pairs of networks, controls), in order of appearance."""
 
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2), (7, 2, 2, 2), (10, 4), (4, 4), (1, 3))
