@@ -17,8 +17,8 @@ from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.studies import rows
 
-OF_BLOCKS = "CKA of block outputs"
 CROSS = "SNN × ANN"
+OF_BLOCKS = "CKA of block outputs"
 
 
 @dataclass(frozen=True)
