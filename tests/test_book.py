@@ -156,10 +156,10 @@ def test_the_extension_refuses_versions_that_do_not_meet(monkeypatch: pytest.Mon
         offline.vega_lite_version()
 
 
-def load_extension() -> Any:
+def load_extension(name: str = "offline") -> Any:
     from importlib.util import module_from_spec, spec_from_file_location
 
-    spec = spec_from_file_location("offline", Path(REPOSITORY) / "book/_ext/offline.py")
+    spec = spec_from_file_location(name, Path(REPOSITORY) / f"book/_ext/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
