@@ -22,7 +22,7 @@ MOST_STOPS = 600
 
 # The controls that a mouse could use now, numbered in `window.controls`; their names.
 CONTROLS = """() => {
-    const all = document.querySelectorAll('a[href], button, input, select, textarea, summary');
+    const all = document.querySelectorAll('a[href], button, input, select, textarea, summary, [role=button]');
     window.controls = [...all].filter(one => !one.disabled && one.type !== 'hidden'
         && one.checkVisibility({opacityProperty: true, visibilityProperty: true})
         && !(one.closest('.skip-link')));
@@ -93,6 +93,22 @@ def test_sliders_have_names_and_move_by_keys(page: Page) -> None:
         before = slider.evaluate("one => [one.value ?? one.ariaValueNow, one.max ?? one.ariaValueMax]")
         page.keyboard.press("ArrowLeft" if before[0] == before[1] else "ArrowRight")
         assert slider.evaluate("one => one.value ?? one.ariaValueNow") != before[0]
+
+
+def test_a_legend_picks_out_a_series_by_keys(page: Page) -> None:
+    strengths = """name => [...name.ownerSVGElement.querySelectorAll('g.mark-line path')]
+        .map(line => parseFloat(line.getAttribute('opacity') ?? line.getAttribute('stroke-opacity') ?? 1))"""
+    name = page.locator(".vega-embed text[role=button]").first
+    whole = name.evaluate(strengths)
+    assert len(whole) > 1
+    assert set(whole) == {1}
+    name.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+    assert sorted(name.evaluate(strengths))[-2:] == [0.12, 1], "one stands out"
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(300)
+    assert name.evaluate(strengths) == whole
 
 
 @pytest.mark.parametrize("page", ["intro.html"], indirect=True)

@@ -8,7 +8,7 @@ where does not depend on the colours; so each scheme goes through two widths.
 from __future__ import annotations
 
 import pytest
-from conftest import BuiltSite, SitePages
+from conftest import DRAWN, BuiltSite, SitePages
 from site_checks import misplaced, resize, violations
 from test_book import all_pages, chapters
 
@@ -31,5 +31,20 @@ def test_a_page_is_whole_and_open_to_all(
     found = [f"at {widths[0]} px: {line}" for line in [*misplaced(page), *violations(page)]]
     resize(page, widths[1])
     found += [f"at {widths[1]} px: {line}" for line in misplaced(page)]
+    page.close()
+    assert not [*site_pages.problems, *found], "\n".join([*site_pages.problems, *found])
+
+
+def test_charts_are_set_anew_when_a_window_becomes_a_phone(site_pages: SitePages) -> None:
+    """As on a page that was opened there, and with the sliders where the reader had moved them."""
+    page = site_pages.open("notebooks/04_temporal.html")
+    slider = page.get_by_role("slider").first
+    moved = slider.evaluate("one => one.min")
+    assert slider.input_value() != moved
+    slider.press("Home")
+    resize(page, 360, 740)
+    page.wait_for_function(DRAWN)
+    found = misplaced(page)
+    assert page.get_by_role("slider").first.input_value() == moved
     page.close()
     assert not [*site_pages.problems, *found], "\n".join([*site_pages.problems, *found])

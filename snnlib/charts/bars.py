@@ -28,7 +28,7 @@ def bars(
     frame["ours"] = frame["name"] == ours
     most = float(frame[["value", "high"]].max().max())
     scale = alt.Scale(domain=[0, most * 1.25], nice=False)  # with room for the number at the longest bar's end
-    x = alt.X("value:Q", title=textwrap.wrap(value_title, theme.NARROW_LINE), scale=scale)
+    x = alt.X("value:Q", title=textwrap.wrap(value_title, theme.NARROW_LINE - 8), scale=scale)
     broken = json.dumps({name: textwrap.wrap(name, BROKEN) for name in names})
     label = f"{theme.NARROW} ? {broken}[datum.label] : datum.label"
     axis = alt.Axis(domain=False, ticks=False, labelLimit=220, labelExpr=label)
