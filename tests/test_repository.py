@@ -52,6 +52,7 @@ ROOMS = (
     "run",
     "studies",
     "ledger",
+    "figures",
     "notebook",
     "cli",
     "__main__",
