@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import pytest
+import xarray as xr
 import yaml
+from chart_tables import layers, table
 from conftest import REPOSITORY, BuiltSite, SitePages
 from test_book import body, chart_specs, notebooks
 
 from snnlib import provenance
+from snnlib.studies import temporal
 
 INTRO = (REPOSITORY / "book/intro.md").read_text(encoding="utf8")
 CITATION = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text(encoding="utf8"))
@@ -55,6 +59,24 @@ def test_the_book_is_cited_as_in_citation_cff() -> None:
         "year": config["copyright"],
     }
     assert CITATION["title"].startswith(config["title"])
+
+
+# ---- the picture
+
+
+def test_the_picture_shows_the_first_pair_on_all_images_and_only_activations() -> None:
+    trained, untrained, shuffled = ({T: table(seed=10 * i + T).expand_dims(group=9) for T in (1, 4)} for i in range(3))
+    results = SimpleNamespace(
+        concat={T: [cka, cka * 0] for T, cka in trained.items()},
+        controls={"shuffled": shuffled, "untrained": untrained, "ceiling, SNN × SNN": {4: trained[4]}},
+    )
+    found = temporal.maps(results)
+    assert list(found) == ["trained", "never trained", "shuffled images"]
+    for by_T, given in zip(found.values(), (trained, untrained, shuffled), strict=True):
+        for T, cka in by_T.items():
+            names = cka.layer_a.values.tolist()
+            assert names == cka.layer_b.values.tolist() == [n for n, kind, _ in layers() if kind == "act"]
+            xr.testing.assert_equal(cka, given[T].isel(group=0).sel(layer_a=names, layer_b=names))
 
 
 # ---- versions
@@ -127,11 +149,14 @@ def test_the_picture_on_the_front_page_moves_and_says_where_it_comes_from(
 ) -> None:
     assert len(chart_specs(body(built_site, "intro"))) == 1, "one picture"
     page = site_pages.open("intro.html")
-    slider = page.get_by_label(re.compile("step"))
-    before = page.locator(".vega-embed svg").inner_html()
-    slider.focus()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("before => document.querySelector('.vega-embed svg').innerHTML !== before", arg=before)
+    title = page.locator(".vega-embed svg .role-title-text")
+    assert "trained, T = 8" in title.inner_text()
+    page.get_by_label(re.compile("^T, by place")).focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("document.querySelector('.vega-embed svg').textContent.includes('ANN, trained, T = 4')")
+    page.get_by_label("trained", exact=True).focus()
+    page.keyboard.press("ArrowDown")
+    page.wait_for_function("document.querySelector('.vega-embed svg').textContent.includes('never trained, T = 4')")
     line = page.locator("details.provenance").first
     line.locator("summary").focus()
     page.keyboard.press("Enter")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from snnlib.charts.bars import bars
 from snnlib.charts.blocks import block_profile
+from snnlib.charts.choice import heatmap_choice
 from snnlib.charts.curves import accuracy_dots, sweep, training_curves
 from snnlib.charts.depth import depth_curve, firing_rates
 from snnlib.charts.events import event_picture
@@ -28,6 +29,7 @@ __all__ = [
     "firing_rates",
     "gram_pair",
     "heatmap",
+    "heatmap_choice",
     "heatmaps_row",
     "lif_trace",
     "pictures",

@@ -78,7 +78,7 @@ def step_heatmap(
     chart = chart.add_params(
         *_table(blocks, tables),
         alt.param(name="layers", value=_named(layers)),
-        *_slider_of_T(tables, at[0]),
+        *slider_of_T(list(tables), at[0]),
         _slider("layer_at", f"layer, 1 to {len(layers)}: ", len(layers), at[1]),
         alt.param(name="width", expr=side),
         alt.param(name="height", expr=side),
@@ -167,7 +167,7 @@ def step_curve(
         *_table(blocks, tables),
         alt.param(name="layers", value=_named(layers)),
         alt.param(name="operations", value=[parts.operation(kind) for _, kind, _ in layers]),
-        *_slider_of_T(tables, at),
+        *slider_of_T(list(tables), at),
         _slider("step_at", f"time step, 1 to {most}: ", most, step),
         alt.param(name="step", expr=f"min(step_at, {STEPS})"),
     )
@@ -233,10 +233,10 @@ def _table(blocks: list[np.ndarray], tables: dict[int, xr.DataArray]) -> list[al
     ]
 
 
-def _slider_of_T(tables: dict[int, xr.DataArray], at: int) -> list[alt.Parameter]:
+def slider_of_T(timesteps: list[int], at: int) -> list[alt.Parameter]:
     """The slider over T: Vega's has even steps, so its position is what it shows, and the title what it means."""
-    label = f"T, by place in {', '.join(map(str, tables))}: "
-    return [_slider("T_at", label, len(tables), at), alt.param(name="steps", expr=STEPS)]
+    label = f"T, by place in {', '.join(map(str, timesteps))}: "
+    return [_slider("T_at", label, len(timesteps), at), alt.param(name="steps", expr=STEPS)]
 
 
 def _slider(name: str, label: str, count: int, start: int) -> alt.Parameter:

@@ -24,7 +24,7 @@ def line(given: Parameters | PageParameters, title: str | None, found: Origin) -
         found: what the figure is drawn from.
     """
     head = f"How this figure was made{_in_short(found)}"
-    said = [*_settings(given, title, found), *_made(found), *_circumstances(found), *_again(given)]
+    said = [*_settings(given, title, found), *_circumstances(found), *_again(given), *_made(found)]
     return f'<details class="provenance"><summary>{escape(head)}</summary>{terms(said)}</details>'
 
 

@@ -181,3 +181,17 @@ def accuracies(results: Temporal) -> pd.DataFrame:
     snns = of["SNN"].assign(setting=of["SNN"]["T"].astype(int))
     anns = [of["ANN"].assign(setting=T) for T in results.concat]
     return rows.accuracies(pd.concat([snns, *anns]), results.n_test)
+
+
+def maps(results: Temporal, kind: str = "act") -> dict[str, dict[int, xr.DataArray]]:
+    """SNN × ANN for every T, all pairs of layers of one kind, as `charts.heatmap_choice` takes them: of the first pair
+    of networks trained, never trained, and trained but shown the images in unlike order."""
+    cases = {"trained": first(results.concat)}
+    for name, series in (("never trained", "untrained"), ("shuffled images", "shuffled")):
+        cases[name] = {T: tables.all_images(cka) for T, cka in results.controls[series].items()}
+    return {name: {T: of_kind(cka, kind) for T, cka in by_T.items()} for name, by_T in cases.items()}
+
+
+def of_kind(cka: xr.DataArray, kind: str) -> xr.DataArray:
+    """Only the layers of one kind, on both sides."""
+    return cka.isel({f"layer_{side}": (cka[f"kind_{side}"] == kind).values for side in "ab"})
