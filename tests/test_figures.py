@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shlex
+import shutil
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,15 +16,16 @@ import pandas as pd
 import pytest
 import xarray as xr
 from conftest import REPOSITORY
-from IPython.utils.capture import capture_output
 from test_repository import NOTEBOOKS
 
 from snnlib import measurements, parameters
 from snnlib.entries import seal
-from snnlib.figures import command, figure, open_page
+from snnlib.figures import command, figure
+from snnlib.figures import page as page_room
 from snnlib.figures.page import Page, provenance_line
 from snnlib.figures.settings import settings
 from snnlib.notebook import begin, validated
+from snnlib.run import Run
 from snnlib.store import Store
 
 SCHEMAS = {
@@ -56,6 +58,8 @@ class Text(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+        if tag in ("td", "th", "summary"):
+            self.handle_data(" ")
 
     def handle_data(self, data: str) -> None:
         if "dt" in self.open:
@@ -148,14 +152,16 @@ class Study:
     n: int = 3
 
 
-@pytest.fixture
-def small(run):
-    """A page, two untrained networks of it, and their comparison."""
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A page, two untrained networks of it, and their comparison, in a store that no test here writes to."""
+    given = parameters.TemporalParameters(T=2, width=0.25, epochs=1, n_images=32)
+    folder = tmp_path_factory.mktemp("figures")
+    run = replace(Run.of(given), store=Store(cache=folder / "cache", published=folder / "published"))
     specs = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, 0), (False, 1))]
     networks = run.train_all(specs)
     result = run.compare(*specs, groups=True)
-    page = Page(parameters.TemporalParameters(T=2, width=0.25, epochs=1, n_images=32), run)
-    return SimpleNamespace(page=page, run=run, specs=specs, networks=networks, result=result)
+    return SimpleNamespace(page=Page(given, run), run=run, specs=specs, networks=networks, result=result)
 
 
 def payload_sum(run, name: str) -> str:
@@ -172,8 +178,8 @@ def test_results_bring_their_networks_with_the_checksums_of_their_files(small) -
     networks = [spec.name for spec in small.specs]
     name = small.result.attrs["entry"]
     for one in networks:
-        assert one + payload_sum(small.run, one)[:12] in text.said["Networks"]
-    assert name + payload_sum(small.run, name)[:12] in text.said["Results"]
+        assert f"{one} {payload_sum(small.run, one)[:12]} " in text.said["Networks"]
+    assert f"{name} {payload_sum(small.run, name)[:12]} " in text.said["Results"]
     listed = (small.run.store.cache / "entries" / networks[0] / "SHA256SUMS").read_text()
     assert payload_sum(small.run, networks[0]) in listed
     assert text.said["Seeds of the networks"] == "0, 1"
@@ -215,13 +221,14 @@ def test_sources_that_do_not_say_whence_are_refused(small) -> None:
         provenance_line(small.page, small.result.assign_attrs(entry="gone"))
 
 
-def test_weights_that_changed_since_are_named(small) -> None:
+def test_weights_that_changed_since_are_named(small, tmp_path: Path) -> None:
     assert "Beware" not in Text(provenance_line(small.page, small.result)).said
-    entry = small.run.store.find(small.specs[0])
-    other = small.run.store.find(small.run.network(spiking=True, seed=0, epochs=0))
+    shutil.copytree(small.run.store.cache, tmp_path / "cache")
+    run = replace(small.run, store=Store(cache=tmp_path / "cache"))
+    entry = run.store.find(small.specs[0])
     (entry.folder / "weights.safetensors").write_bytes(b"other weights")
-    seal(entry.folder, other.card)
-    text = Text(provenance_line(small.page, small.result))
+    seal(entry.folder, entry.card)
+    text = Text(provenance_line(Page(small.page.given, run), small.result))
     assert small.result.attrs["entry"] in text.said["Beware"]
 
 
@@ -262,27 +269,31 @@ def test_text_is_escaped(small) -> None:
 # ---- shown
 
 
-class Drawn:
-    """A chart, as IPython sees it."""
-
-    def _repr_html_(self) -> str:
-        return "<p>chart</p>"
-
-
-def test_a_figure_is_the_chart_and_then_the_line(run) -> None:
-    open_page(run.given, run)
-    with capture_output() as captured:
-        assert figure(Drawn()) is None
-    chart, line = (output.data["text/html"] for output in captured.outputs)
-    assert chart == "<p>chart</p>"
-    assert line.startswith('<details class="provenance"><summary>How this figure was made')
-
-
-def test_the_parameters_of_a_page_are_those_that_were_given(run) -> None:
-    """Not those that a run filled in."""
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list:
+    """What a page displays, in order; it has been opened by `begin`."""
+    found: list = []
+    monkeypatch.setattr(page_room, "display", found.append)
     begin({"n_images": None, "T": 2}, parameters.QuickstartParameters)
-    with capture_output() as captured:
-        figure(Drawn())
-    text = Text(captured.outputs[1].data["text/html"])
+    return found
+
+
+def test_a_figure_is_the_chart_and_then_the_line(shown) -> None:
+    assert figure("a chart") is None
+    chart, line = shown
+    assert chart == "a chart"
+    assert line.data.startswith('<details class="provenance"><summary>How this figure was made')
+
+
+def test_the_parameters_of_a_page_are_those_that_were_given(shown) -> None:
+    """Not those that a run filled in."""
+    figure("a chart")
+    text = Text(shown[1].data)
     assert text.said["Make it again"] == "papermill notebooks/00_quickstart.ipynb out.ipynb -p T 2"
     assert "n_images = 352" in text.said["Settings of the page"]
+
+
+def test_a_page_without_parameters_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_room, "_pages", [])
+    with pytest.raises(ValueError, match=r"call begin\(globals\(\)\)"):
+        figure("a chart")
