@@ -132,7 +132,7 @@ def _version(package: str) -> str | None:
 
 
 def built_with() -> dict[str, str]:
-    """Name -> version of the packages that this one, its notebooks and its book ask for.
+    """Name -> version of the packages that this one, its notebooks and its book ask for, as far as they are there.
 
     Raises:
         PackageNotFoundError: this package is not installed, so nobody knows what it asks for.
@@ -140,7 +140,7 @@ def built_with() -> dict[str, str]:
     names = []
     for line in requires("snnlib") or ():
         name, extra = re.match(r"[\w.-]+", line), re.search(r"extra == ['\"](\w+)", line)
-        if name and (extra is None or extra[1] in ("notebooks", "book")):
+        if name and (extra is None or extra[1] not in ("test", "bench", "dev")):
             names.append(name[0])
     found = {name: _version(name) for name in sorted(set(names) - {"snnlib"}, key=str.lower)}
     return {name: installed for name, installed in found.items() if installed}
