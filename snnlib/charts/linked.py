@@ -21,10 +21,10 @@ from snnlib.charts import cells, parts, theme
 from snnlib.charts.heatmap import describe
 
 RATES = 10_000
-PANEL = 226  # width of a chart beside the heatmap, in pixels; it fits a phone as well
+PANEL = 190  # width of a chart beside the heatmap, in pixels
 WIDE = f"(!({theme.NARROW}))"
-# Where the page has sidebars, its column is wide enough for both charts from these widths of the window on.
-BESIDE = "(windowSize()[0] >= 1400 || inrange(windowSize()[0], [800, 991]))"
+# The page's column is as wide as 690 pixels; from 960 and from 1200 on, the page's sidebars take some of it.
+BESIDE = "(windowSize()[0] >= 768 && !inrange(windowSize()[0], [960, 999]) && !inrange(windowSize()[0], [1200, 1299]))"
 REFLOW = [
     ("/layout/columns", "charts_in_a_row"),
     ("/marks/1/layout/columns", "panels_in_a_row"),
@@ -179,7 +179,7 @@ def _firing(rates: np.ndarray, T: int) -> alt.LayerChart:
     kind = "split(layers_a[a], ' · ')[1] || 'no neurons'"
     title = {
         "expr": f"{own} ? ['Firing rate of the SNN layer', neurons[spiking[a]]]"
-        f" : ['No spikes: ' + ({kind}), 'shown: ' + neurons[spiking[a]] + ', the nearest neurons']"
+        f" : ['No spikes: ' + ({kind}), 'nearest neurons: ' + neurons[spiking[a]]]"
     }
     return _panel(points, title)
 
