@@ -14,7 +14,9 @@ from snnlib.charts.depth import depth_curve, firing_rates
 from snnlib.charts.events import event_picture
 from snnlib.charts.explain import gram_pair, lif_trace, surrogate_shape
 from snnlib.charts.heatmap import heatmap, heatmaps_row
+from snnlib.charts.linked import linked_heatmap
 from snnlib.charts.pictures import pictures
+from snnlib.charts.settings import heatmap_by_setting
 from snnlib.charts.steps import step_curve, step_heatmap
 from snnlib.charts.theme import NETWORKS, Panels
 
@@ -29,9 +31,11 @@ __all__ = [
     "firing_rates",
     "gram_pair",
     "heatmap",
+    "heatmap_by_setting",
     "heatmap_choice",
     "heatmaps_row",
     "lif_trace",
+    "linked_heatmap",
     "pictures",
     "step_curve",
     "step_heatmap",

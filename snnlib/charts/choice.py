@@ -1,20 +1,21 @@
 """A heatmap whose reader chooses what it shows: a slider over T, and buttons for kinds of comparison.
 
-As in `heatmap`, all values travel as one array of integers that Vega's expressions read: `table` holds 1000 × value,
+As in `cells`, all values travel as one array of integers that Vega's expressions read: `table` holds 1000 × value,
 case after case, in each T after T in the order of `timesteps`, row after row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 import altair as alt
 import numpy as np
 import xarray as xr
 
 from snnlib.charts import parts, theme
-from snnlib.charts.heatmap import SCALE, colour_of_value, compact, coordinates, named, sized, stage_rules
-from snnlib.charts.steps import slider_of_T
+from snnlib.charts.cells import cells, coordinates, integers, named, stage_rules, stages, to_the_right, upwards
+from snnlib.charts.heatmap import sized
 
 Cases = Mapping[str, Mapping[int, xr.DataArray]]
 
@@ -43,52 +44,36 @@ def heatmap_choice(
         raise ValueError(f"T = {T} is not among {', '.join(map(str, timesteps))}")
     every = [table for by_T in tables.values() for table in by_T.values()]
     first, (rows, columns) = every[0], every[0].shape
-    sides = [[int(s) for s in parts.coordinate(first, f"stage_{side}", f"layer_{side}", -1)] for side in "ab"]
-    scales = [alt.Scale(domain=[0, count], nice=False) for count in (columns, rows)]
-    tips = [("a", f"{title_a} layer"), ("b", f"{title_b} layer"), ("text", value_title)]
-    cells = (
-        alt.Chart(alt.sequence(0, rows * columns, as_="k"))
-        .transform_calculate(i=f"floor(datum.k / {columns})", j=f"datum.k % {columns}")
-        .transform_calculate(w=f"table[shown * {rows * columns} + datum.k]")
-        .transform_calculate(v=f"datum.w === null ? null : datum.w / {SCALE}")
-        .transform_calculate(
-            a="layers_a[datum.i]",
-            b="layers_b[datum.j]",
-            text="datum.v === null ? 'no value' : format(datum.v, '.3f')",
-            i2="datum.i + 1",
-            j2="datum.j + 1",
-        )
-        .mark_rect(aria=False)
-        .encode(
-            x=alt.X("j:Q", scale=scales[0], axis=parts.stage_axis(sides[1], f"{title_b} layers (call order)")),
-            x2="j2:Q",
-            y=alt.Y(
-                "i:Q", scale=scales[1], axis=parts.stage_axis(sides[0], f"{title_a} layers (call order)", vertical=True)
-            ),
-            y2="i2:Q",
-            color=colour_of_value((0.0, 1.0), value_title),
-            tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips],
-        )
+    stages_a, stages_b = (stages(first, side) for side in "ab")
+    drawn = cells(
+        rows * columns,
+        columns,
+        value=f"table[shown * {rows * columns} + datum.k]",
+        names=("layers_a[datum.i]", "layers_b[datum.j]"),
+        titles=(f"{title_a} layer", f"{title_b} layer", value_title),
+        domain=(0.0, 1.0),
+        x=to_the_right(columns, parts.stage_axis(stages_b, f"{title_b} layers (call order)")),
+        y=upwards(rows, parts.stage_axis(stages_a, f"{title_a} layers (call order)", vertical=True)),
     )
     means = [_mean_of_corresponding(table) for table in every]
     mean = "'layers of the same name: ' + means[shown] + ' on average'"
-    chart = alt.layer(cells, *stage_rules(*sides, False)).properties(
+    chart = alt.layer(drawn, *stage_rules(stages_a, stages_b, False)).properties(
         title=alt.TitleParams(
-            text={"expr": f"['{title_a} × {title_b}, ' + chosen + ', T = ' + steps, {mean}]"},
+            text={"expr": f"['{title_a} × {title_b}, ' + chosen + ', T = ' + timesteps[T_at - 1], {mean}]"},
         )
     )
     chart = sized(chart, columns, rows, max(1, size // max(rows, columns)))
-    names = list(tables)
+    names, label = list(tables), f"T, by place in {', '.join(map(str, timesteps))}: "
     buttons = {"bind": alt.binding_radio(options=names, name="networks: ")} if len(names) > 1 else {}
     chart = chart.add_params(
-        alt.param(name="table", value=[_compact(v) for table in every for v in table.values.ravel()]),
+        alt.param(name="table", value=list(chain.from_iterable(integers(table.values) for table in every))),
         alt.param(name="timesteps", value=timesteps),
         alt.param(name="choices", value=names),
         alt.param(name="means", value=[parts.number(mean, 2) for mean in means]),
         alt.param(name="layers_a", value=named(first, "a")),
         alt.param(name="layers_b", value=named(first, "b")),
         alt.param(name="chosen", value=names[0], **buttons),
-        *slider_of_T(timesteps, timesteps.index(T) + 1 if T else len(timesteps)),
+        parts.slider("T_at", label, len(timesteps), timesteps.index(T) + 1 if T else len(timesteps)),
         alt.param(name="shown", expr=f"indexof(choices, chosen) * {len(timesteps)} + T_at - 1"),
     )
     by_case = np.array_split(np.array(means, dtype=float), len(names))
@@ -128,7 +113,3 @@ def _mean_of_corresponding(table: xr.DataArray) -> float | None:
     rows = enumerate(coordinates(table, "a"))
     values = np.array([table.values[i, columns[name]] for i, name in rows if name in columns], dtype=float)
     return float(np.nanmean(values)) if np.isfinite(values).any() else None
-
-
-def _compact(value: float) -> int | None:
-    return compact(parts.plain(np.round(value * SCALE), 0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -108,11 +107,7 @@ def same_step(cka: xr.DataArray, T: int) -> xr.DataArray:
     Returns:
         (..., layer, step).
     """
-    steps = tables.by_step(cka)
-    sides = ("step_a", "step_b")
-    at = {side: xr.DataArray(np.minimum(np.arange(T), steps.sizes[side] - 1), dims="step") for side in sides}
-    found = steps.isel(at).drop_vars(sides).assign_coords(step=np.arange(1, T + 1))
-    return found.transpose(..., "layer", "step")
+    return tables.same_step(tables.by_step(cka), T)
 
 
 def moving(results: Temporal) -> dict[str, list[xr.DataArray]]:
