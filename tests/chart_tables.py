@@ -132,7 +132,7 @@ def images(size: int = 8) -> tuple[dict[str, list[np.ndarray]], dict[str, list[s
 def maps(timesteps: tuple[int, ...] = (1, 2, 4)) -> dict[str, dict[int, xr.DataArray]]:
     """Made-up tables by case and T, all different."""
     return {
-        name: {T: table(seed=10 * i + T) * (1 - 0.3 * i) for T in timesteps}
+        name: {T: table(blocks=1, seed=10 * i + T) * (1 - 0.3 * i) for T in timesteps}
         for i, name in enumerate(("trained", "never trained"))
     }
 

@@ -36,7 +36,7 @@ def test_what_is_chosen_is_drawn(name: str, T: int, place: int) -> None:
         for a, row in zip(given.layer_a.values, given.values, strict=True)
         for b, value in zip(given.layer_b.values, row, strict=True)
     }
-    assert len(found) == 74 * 74
+    assert len(found) == given.size
     differ = {pair for pair, text in expected.items() if abs(float(text) - float(found[pair])) > 1e-9}
     assert not differ
 
