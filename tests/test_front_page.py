@@ -150,7 +150,7 @@ def test_the_picture_on_the_front_page_moves_and_says_where_it_comes_from(
     assert len(chart_specs(body(built_site, "intro"))) == 1, "one picture"
     page = site_pages.open("intro.html")
     title = page.locator(".vega-embed svg .role-title-text")
-    assert "trained, T = 8" in title.inner_text()
+    assert "ANN, trained, T = 8" in title.text_content()
     page.get_by_label(re.compile("^T, by place")).focus()
     page.keyboard.press("ArrowLeft")
     page.wait_for_function("document.querySelector('.vega-embed svg').textContent.includes('ANN, trained, T = 4')")
