@@ -230,6 +230,10 @@ def test_weights_that_changed_since_are_named(small, tmp_path: Path) -> None:
     seal(entry.folder, entry.card)
     text = Text(provenance_line(Page(small.page.given, run), small.result))
     assert small.result.attrs["entry"] in text.said["Beware"]
+    seal(entry.folder, entry.card | {"half": {"taken": True}})
+    text = Text(provenance_line(Page(small.page.given, run), small.result))
+    assert "Beware" not in text.said
+    assert text.said["Networks"].count("(halved)") == 1
 
 
 def test_what_the_store_has_no_longer_is_said(small, tmp_path, monkeypatch) -> None:

@@ -7,7 +7,7 @@ from html import escape
 from snnlib import provenance
 from snnlib.figures.command import as_text, command
 from snnlib.figures.html import WRAP, each, table, terms
-from snnlib.figures.origin import Origin
+from snnlib.figures.origin import Origin, is_halved
 from snnlib.figures.settings import settings
 from snnlib.parameters import PageParameters, Parameters
 from snnlib.spec import PRESETS
@@ -69,7 +69,7 @@ def _row(found: Origin, name: str) -> tuple[str, str, str]:
     entry = found.entries[name]
     if entry is None:
         return f"<code>{escape(name)}</code>", "not in the store", ""
-    digest = f"<code>{entry.checksum[:DIGITS]}</code>"
+    digest = f"<code>{entry.checksum[:DIGITS]}</code>" + " (halved)" * is_halved(entry)
     return f"<code>{escape(name)}</code>", digest, _duration(entry.card["duration"])
 
 

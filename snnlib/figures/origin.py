@@ -50,14 +50,23 @@ class Origin:
         return [entry.card for name in names if (entry := self.entries[name])]
 
     def changed_since(self) -> list[str]:
-        """Names of results that were computed from other weights than the store has now."""
-        now = {name: entry.checksum for name in self.networks if (entry := self.entries[name])}
+        """Names of results that were computed from other weights than the store has now.
+
+        Weights that were halved to be published do not count: they were published because they compute the same.
+        """
+        here = {name: entry for name in self.networks if (entry := self.entries[name])}
+        now = {name: entry.checksum for name, entry in here.items() if not is_halved(entry)}
         return [
             name
             for name in self.results
             for card in self.cards([name])
             if any(now.get(network, checksum) != checksum for network, checksum in card.get("inputs", {}).items())
         ]
+
+
+def is_halved(entry: Entry) -> bool:
+    """Whether the weights of a network are those of its training in half precision, as it was published."""
+    return bool(entry.card.get("half", {}).get("taken"))
 
 
 def origin(sources: Iterable[Any], store: Store | None) -> Origin:
