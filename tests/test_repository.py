@@ -53,6 +53,7 @@ ROOMS = (
     "studies",
     "explorer",
     "ledger",
+    "figures",
     "notebook",
     "cli",
     "__main__",

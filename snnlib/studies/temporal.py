@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -127,15 +126,7 @@ def same_step(cka: xr.DataArray, T: int) -> xr.DataArray:
     Returns:
         (..., layer, step).
     """
-    return _same_step(tables.by_step(cka), T)
-
-
-def _same_step(steps: xr.DataArray, T: int) -> xr.DataArray:
-    """(..., layer, step_a, step_b) -> (..., layer, step), by any measure."""
-    sides = ("step_a", "step_b")
-    at = {side: xr.DataArray(np.minimum(np.arange(T), steps.sizes[side] - 1), dims="step") for side in sides}
-    found = steps.isel(at).drop_vars(sides).assign_coords(step=np.arange(1, T + 1))
-    return found.transpose(..., "layer", "step")
+    return tables.same_step(tables.by_step(cka), T)
 
 
 def layers_and_steps(results: Temporal) -> dict[int, dict[str, xr.DataArray]]:
@@ -206,7 +197,7 @@ def steps_along_depth(results: Temporal) -> pd.DataFrame:
     by_cka = {CROSS: results.across[results.T]} | {name: [cka] for name, cka in results.step_controls.items()}
 
     def curve(steps: xr.DataArray, series: str) -> pd.DataFrame:
-        of_step = _same_step(steps, results.T).isel(step=compared[series][1], drop=True)
+        of_step = tables.same_step(steps, results.T).isel(step=compared[series][1], drop=True)
         return tables.by_measure(of_step, series)
 
     curves = [
@@ -266,3 +257,17 @@ def accuracies(results: Temporal) -> pd.DataFrame:
     snns = of["SNN"].assign(setting=of["SNN"]["T"].astype(int))
     anns = [of["ANN"].assign(setting=T) for T in results.concat]
     return rows.accuracies(pd.concat([snns, *anns]), results.n_test)
+
+
+def maps(results: Temporal, kind: str = "act") -> dict[str, dict[int, xr.DataArray]]:
+    """SNN × ANN for every T, all pairs of layers of one kind, as `charts.heatmap_choice` takes them: of the first pair
+    of networks trained, never trained, and trained but shown the images in unlike order."""
+    cases = {"trained": first(results.concat)}
+    for name, series in (("never trained", "untrained"), ("shuffled images", "shuffled")):
+        cases[name] = {T: tables.all_images(cka) for T, cka in results.controls[series].items()}
+    return {name: {T: of_kind(cka, kind) for T, cka in by_T.items()} for name, by_T in cases.items()}
+
+
+def of_kind(cka: xr.DataArray, kind: str) -> xr.DataArray:
+    """Only the layers of one kind, on both sides."""
+    return cka.isel({f"layer_{side}": (cka[f"kind_{side}"] == kind).values for side in "ab"})
