@@ -80,7 +80,7 @@ class Comparison:
 
         return {
             "CKA": effect("CKA of SNN × ANN", similarity, self.cross),
-            "shortfall": effect("shortfall below the ceiling (CKA)", claims.shortfall, triples),
+            "shortfall": claims.mean_shortfall(triples),
         }
 
     def accuracy(self, where: str) -> pd.DataFrame:
