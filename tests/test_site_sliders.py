@@ -31,8 +31,9 @@ SPACE, TIME = "notebooks/02_spatial_cka.html", "notebooks/04_temporal.html"
 VALUE = "CKA (debiased)"
 CLOSE = 0.00051  # the charts keep three decimals
 
-# The tooltips of all marks of a chart that have one, in the order they are drawn.
-TIPS = "chart => [...chart.querySelectorAll('svg .role-mark > *')].map(m => m.__data__?.tooltip).filter(tip => tip)"
+# The tooltips of a chart's marks that have a certain column, in the order they are drawn.
+TIPS = """(chart, column) => [...chart.querySelectorAll('svg .role-mark > *')]
+    .map(mark => mark.__data__?.tooltip).filter(tip => tip && column in tip)"""
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def press(slider: Locator, *keys: str) -> None:
 
 def tips(chart: Locator, column: str) -> list[dict[str, str]]:
     """The tooltips that have this column."""
-    return [tip for tip in chart.evaluate(TIPS) if column in tip]
+    return chart.evaluate(TIPS, column)
 
 
 def number(text: str) -> float:
@@ -197,12 +198,11 @@ def check_pair(chart: Locator, stored: Stored, a: int, b: int) -> None:
     same([heading.rpartition(": ")[2]], flat.values[a, b])
     sliders = [chart.locator(f"input[name=layer_{side}]") for side in ("snn", "ann")]
     assert [slider.input_value() for slider in sliders] == [str(a + 1), str(b + 1)]
-    over_time = tips(chart, "time step")
     of_pair = each.sel(layer_a=names[0], layer_b=names[1]).isel(step_b=0)  # the ANN says the same at every step
-    same([tip["CKA"] for tip in over_time if "CKA" in tip], of_pair)
+    same([tip["CKA"] for tip in tips(chart, "CKA")], of_pair)
     spiking = spikes["layer"].values.tolist()
     nearest = next((name for name in flat["layer_a"].values[a:] if name in spiking), spiking[-1])
-    same([tip["firing rate"] for tip in over_time if "firing rate" in tip], spikes.sel(layer=nearest))
+    same([tip["firing rate"] for tip in tips(chart, "firing rate")], spikes.sel(layer=nearest))
     (said,) = [title for title in titles if re.match("Firing rate|No spikes", title)]
     assert said.startswith("Firing rate of the SNN layer" if nearest == names[0] else "No spikes: ")
     assert said.endswith(nearest)

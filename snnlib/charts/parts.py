@@ -67,9 +67,11 @@ def stage_axis(
     gaps = [middles[1] - middles[0], middles[-1] - middles[-2]] if len(middles) > 1 else [0, 0]
     gap = [gaps[0] if i == 0 else gaps[1] for i in range(len(middles))]
     side = length or ("height" if vertical else "width")
+    # Upwards, half of the first name would stand below the corner, where the names along the other axis are.
+    room = [f"{side} * {m / len(stages):.4f} < 14" if vertical and i == 0 else "false" for i, m in enumerate(middles)]
     parts = [
-        f"{side} * {g / len(stages):.4f} < 42 ? '' : '{label}'" if tight else f"'{label}'"  # labels are our own words
-        for label, tight, g in zip(labels, crowded, gap, strict=True)
+        f"{side} * {g / len(stages):.4f} < 42 || {low} ? '' : '{label}'" if tight else f"'{label}'"  # our own words
+        for label, tight, g, low in zip(labels, crowded, gap, room, strict=True)
     ]
     middles = [m + first for m in middles]
     extra: dict[str, Any] = {"labelAngle": -90, "labelAlign": "center", "labelBaseline": "bottom"} if vertical else {}
