@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test lint bench clean
+.PHONY: help book serve links weight test lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,13 @@ book: $(VENV)/.extra-book ## build the book, training what is not in the store y
 	$(BIN)/jupyter-book build book/ --all -W --keep-going
 
 serve: | $(SITE)/index.html ## show the built book at http://localhost:8000 (PORT=... for another port)
-	$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(SITE) $(PORT)
+	@$(BIN)/python -m book.tools serve $(SITE) --port $(PORT)
+
+links: | $(SITE)/index.html ## check that every link within the built book leads somewhere
+	$(BIN)/python -m book.tools links $(SITE)
+
+weight: | $(SITE)/index.html ## print what a reader's browser transfers for each page; fails over 2 MB
+	$(BIN)/python -m book.tools weight $(SITE)
 
 test: $(VENV)/.extra-test ## run all tests
 	$(BIN)/python -m pytest

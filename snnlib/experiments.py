@@ -96,8 +96,8 @@ def _(spec: MeasuresSpec, context: Context) -> xr.Dataset:
     a, b = (context.get(network).model.to(best_device()) for network in (spec.a, spec.b))
     batches = test_batches(context.images(spec.a.data), spec.n_images, spec.batch_size)
     other = Shuffled(batches) if spec.pairing == "shuffled" else None
-    groups = groups_of(batches) if spec.jackknife else 0
-    return similarity.compare_corresponding(a, b, batches, loader_b=other, groups=groups)
+    options = {"groups": groups_of(batches), "thorough": spec.jackknife, "measures": spec.measures}
+    return similarity.compare_corresponding(a, b, batches, loader_b=other, time=spec.time or "concat", **options)
 
 
 @compute.register
@@ -121,7 +121,7 @@ def _(spec: AttackSpec, context: Context) -> xr.Dataset:
         batches, valid = Batches(normalised.dataset, normalised.batch_size, **blank), attacks.PIXELS
         source = attacks.Normalised(source, data.mean, data.std)
         shown = source.normalise
-    options = {"shown": shown, "groups": groups_of(batches), "progress": True}
+    options = {"shown": shown, "groups": groups_of(batches), "measures": spec.measures or (), "progress": True}
     with kernels.compiled(spec.work >= COMPILE_FROM):
         found = attacks.evaluate(targets, batches, attack_of(spec, source, valid), spec.epsilons, **options)
     found = found.assign_coords({"class": list(data.classes)})

@@ -50,9 +50,13 @@ class Run:
         try:
             images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False, **how)
         except MissingData:
-            if KNOWN[dataset].fingerprint:  # else no result can have been published
-                known = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
-                run = cls(given, preset, known, KNOWN[dataset].title, store, KNOWN[dataset].sizes[1])
+            known = _published_data(store, dataset, how.get("frames"))
+            if KNOWN[dataset].fingerprint:
+                data = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
+                known.append((data, KNOWN[dataset].title, KNOWN[dataset].sizes[1]))
+            for data, title, n_test in known:
+                shown = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, n_test)})
+                run = cls(shown, preset, data, title, store, n_test)
                 if run.is_stored():  # then the images may never be needed
                     return run
             # downloads, or says what is missing
@@ -101,13 +105,15 @@ class Run:
         """The spec of one network of this run; what is not named is the run's. `epochs=0`: the untrained one."""
         settings = {"T": self.value("T"), "width": self.value("width"), **model}
         preset = self.preset
+        epochs = self.value("epochs") if epochs is None else epochs
         return TrainSpec(
             model=ModelSpec(arch=f"{self.given.family}{depth or self.value('depth')}", spiking=spiking, **settings),
             data=self.data,
-            epochs=self.value("epochs") if epochs is None else epochs,
+            epochs=epochs,
             batch_size=preset.batch_size,
             lr=preset.lr,
-            warmup_epochs=preset.warmup_epochs,
+            weight_decay=preset.weight_decay,
+            warmup_epochs=preset.warmup_epochs * epochs / preset.epochs,  # the same share of a shorter training
             precision=preset.precision,
             seed=self.seeds[0] if seed is None else seed,
         )
@@ -142,3 +148,15 @@ class Run:
         """The trained networks that came with this checkout, of any data set."""
         entries = [entry for entry in self.store.entries() if entry.layer == "published" and entry.kind == "TrainSpec"]
         return [self.store.read(entry) for entry in entries]
+
+
+def _published_data(store: Store, dataset: str, frames: int | None) -> list[tuple[DataSpec, str, int]]:
+    """What published networks of a data set were trained on, with its title and number of test images: all that can be
+    known, where the images are not at hand, of a subset or of simulated events."""
+    found = {}
+    for entry in store.entries():
+        if entry.layer == "published" and isinstance(entry.spec, TrainSpec) and entry.card.get("images"):
+            data, images = entry.spec.data, entry.card["images"]
+            if (data.dataset, data.frames) == (dataset, frames):
+                found[data] = (data, images["title"], images["test"])
+    return list(found.values())

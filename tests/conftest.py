@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, Route
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# Where the tests' copy of the book is published: nowhere. GitHub Actions would say it in these variables.
+PUBLISHED_FROM = {
+    "GITHUB_SERVER_URL": "https://github.com",
+    "GITHUB_REPOSITORY": "OWNER/NAME",
+    "GITHUB_REF_NAME": "main",
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -70,7 +76,7 @@ def built_site(tmp_path_factory: pytest.TempPathFactory, session_cache: Path) ->
     build = subprocess.run(
         command,
         cwd=copy,
-        env={**os.environ, "SNNLIB_CACHE": str(session_cache)},
+        env={**os.environ, **PUBLISHED_FROM, "SNNLIB_CACHE": str(session_cache)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -145,10 +151,12 @@ class SitePages:
             self.problems.append(f"{response.status}: {response.url}")
 
 
-# All charts have a picture, and all formulas are set.
+# All charts have a picture, all formulas are set, and all widgets are there.
 DRAWN = """() =>
     [...document.querySelectorAll('[id^=altair-viz], .vega-embed')].every(chart => chart.querySelector('svg, canvas'))
     && [...document.querySelectorAll('.math.notranslate')].every(formula => formula.querySelector('mjx-container'))
+    && [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')].every(
+        view => view.nextElementSibling?.querySelector('.jupyter-widgets'))
 """
 
 

@@ -80,15 +80,32 @@ def test_groups_are_left_out_of_accuracy_and_cka():
             np.testing.assert_allclose(found[name].isel(group=g + 1), without[name], atol=1e-4)
 
 
-def test_images_are_attacked_once_for_all_targets():
-    calls = []
+def test_images_are_attacked_once_for_all_targets_and_clean_ones_seen_once():
+    calls, passes = [], []
 
     def attack(images, labels, epsilon):
         calls.append(epsilon)
         return images
 
-    attacks.evaluate([features_and_logits(), features_and_logits()], batches(2), attack, [0.1, 0.2])
+    models = [features_and_logits(), features_and_logits()]
+    models[0].register_forward_hook(lambda *_: passes.append(1))
+    attacks.evaluate(models, batches(2), attack, [0.1, 0.2])
     assert calls == [0.1, 0.1, 0.2, 0.2]
+    assert len(passes) == 2 * 3  # batches, times clean images and two sizes of change
+
+
+def test_other_measures_stand_beside_cka():
+    """RSA against its definition, from the features of the one hidden layer."""
+    model, data = features_and_logits(), batches(1)
+    options = {"groups": 4, "measures": ("rsa_pearson",)}
+    found = attacks.evaluate([model], data, lambda x, y, e: x + e * torch.sin(40 * x), [0.6], **options)
+    assert found["similarity"].dims == ("measure", "group", "target", "epsilon", "layer")
+    images = data[0][0]
+    for g in (0, 3):
+        keep = torch.from_numpy(group_of(16, 4) != g - 1)
+        x, y = (model[:3](z[keep]).detach().double() for z in (images, images + 0.6 * torch.sin(40 * images)))
+        rsa = np.corrcoef(*(torch.nn.functional.pdist(z).numpy() for z in (x, y)))[0, 1]
+        assert found["similarity"][0, g, 0, 1].sel(layer="2").item() == pytest.approx(rsa, abs=1e-4)
 
 
 def test_evaluate_names_what_it_cannot_use():
@@ -214,6 +231,7 @@ def test_what_bears_on_an_attack_is_in_its_hash(run):
     changes = [
         {}, {"source": other}, {"targets": (other,)}, {"steps": 3}, {"step": 0.7}, {"start": 0}, {"start": 1},
         {"space": "normalised"}, {"epsilons": (0.1,)}, {"n_images": 16}, {"method": "fgsm", "steps": None},
+        {"measures": ("rsa_pearson",)},
     ]  # fmt: skip
     assert len({specs(run, **change).hash for change in changes}) == len(changes)
 
@@ -253,7 +271,16 @@ def test_a_study_asks_for_every_attack_once_and_tables_it(run, computed):
     shares = [float(found["accuracy"].sel(epsilon=0.4)[0]) for found in results.found["SNN", "SNN"]]
     assert at["value"] == pytest.approx(100 * np.mean(shares))
     layers = tabled.drift_by_layer(results, {("SNN", "SNN"): "SNN"}, 0.4)
-    of = layers.set_index("layer")["value"]
+    assert layers["measure"].unique().tolist() == ["CKA (debiased)", "CKA without the top norms", "RSA (Pearson)"]
+    assert layers["series"].unique().tolist() == ["SNN", "another SNN, clean images", "another ANN, clean images"]
+    drawn = layers.set_index(["series", "measure", "layer"])["value"]
+    for name, title in (("cka_without_top", "CKA without the top norms"), ("rsa_pearson", "RSA (Pearson)")):
+        found = [one["similarity"].sel(measure=name, epsilon=0.4, layer="fc")[0] for one in results.found["SNN", "SNN"]]
+        assert drawn["SNN", title, "fc"] == pytest.approx(1 - np.mean(found))
+    both = [run.network(spiking=False, seed=seed) for seed in (0, 1)]
+    seeds = run.compare(*both).sel(layer_a="fc", layer_b="fc")
+    assert drawn["another ANN, clean images", "CKA (debiased)", "fc"] == pytest.approx(1 - float(seeds), abs=1e-5)
+    of = drawn.loc["SNN", "CKA (debiased)"]
     alone = [found["cka"].sel(epsilon=0.4, layer="fc")[0] for found in results.found["SNN", "SNN"]]
     expected = 1 - np.mean(alone)
     assert of["fc"] == pytest.approx(expected)

@@ -51,7 +51,9 @@ ROOMS = (
     "parameters",
     "run",
     "studies",
+    "explorer",
     "ledger",
+    "figures",
     "notebook",
     "cli",
     "__main__",
@@ -92,7 +94,8 @@ def project() -> dict[str, Any]:
 def requirements() -> dict[str, Requirement]:
     """What snnlib, the notebooks and the book need, by name."""
     extras = project()["optional-dependencies"]
-    listed = [Requirement(line) for line in [*project()["dependencies"], *extras["notebooks"], *extras["book"]]]
+    groups = (project()["dependencies"], extras["notebooks"], extras["peers"], extras["book"])
+    listed = [Requirement(line) for group in groups for line in group]
     return {requirement.name: requirement for requirement in listed if requirement.name != project()["name"]}
 
 

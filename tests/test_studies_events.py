@@ -15,6 +15,7 @@ from snnlib.parameters import EventParameters
 from snnlib.run import Run
 from snnlib.studies import events as study
 
+CKA = "CKA (debiased)"
 LAYERS = ["stem.conv", "stage1.0", "fc"]
 GROUPS = 8
 
@@ -28,11 +29,21 @@ def by_layer(diagonals: np.ndarray) -> xr.DataArray:
     return xr.DataArray(values, dims=("group", "layer_a", "layer_b"), coords=coords, attrs={"n_images": 99})
 
 
+def others(diagonals: np.ndarray) -> xr.Dataset:
+    """The same layers by the two other measures, which find half and a third as much."""
+    coords = {"measure": ["cka_without_top", "rsa_pearson"], "layer": LAYERS}
+    coords |= {what: ("layer", ["sum"] * 3) for what in ("kind", "stage")}
+    values = np.stack([diagonals / 2, diagonals / 3])
+    return xr.Dataset({"similarity": (("measure", "group", "layer"), values)}, coords)
+
+
 def comparison(cross, snn, ann) -> study.Comparison:
     """One array or more of each kind; the nulls are those of the first."""
     several = {"cross": cross, "snn": snn, "ann": ann}
     lists = {name: [by_layer(values) for values in arrays] for name, arrays in several.items()}
-    rest = {"untrained": lists["cross"][0], "shuffled": lists["cross"][0], "rates": xr.DataArray(0.0)}
+    rest = {"measures": {name: [others(values) for values in arrays] for name, arrays in several.items()}}
+    rest["measures"] |= {name: rest["measures"]["cross"][:1] for name in ("untrained", "shuffled")}
+    rest |= {"untrained": lists["cross"][0], "shuffled": lists["cross"][0], "rates": xr.DataArray(0.0)}
     return study.Comparison(networks=[], **lists, **rest, title="made up", several=len(cross) > 1, n_test=99)
 
 
@@ -53,20 +64,25 @@ def jackknife(left_out: np.ndarray) -> float:
 def test_curves_and_nulls_have_intervals_over_images_for_a_single_pair(scatter):
     one = comparison([0.6 + scatter], [1 + 0 * scatter], [1 + 0 * scatter])
     for name in ("cross", "untrained", "shuffled"):
-        curve = one.curve(name, name)
-        assert curve["value"].tolist() == pytest.approx([0.6] * 3)
-        for layer, low, high in zip(range(3), curve["low"], curve["high"], strict=True):
-            assert (high - low) / 2 == pytest.approx(jackknife(scatter[1:, layer]))
+        curves = one.curve(name, name).set_index("measure")
+        for measure, part in ((CKA, 1), ("CKA without the top norms", 2), ("RSA (Pearson)", 3)):
+            of = curves.loc[measure]
+            assert of["value"].tolist() == pytest.approx([0.6 / part] * 3)
+            halves = ((of["high"] - of["low"]) / 2).tolist()
+            assert halves == pytest.approx([jackknife(scatter[1:, layer] / part) for layer in range(3)])
 
 
 def test_the_shortfall_is_taken_group_by_group(scatter):
     """Images that move a comparison and its ceilings alike leave the shortfall where it is, and certain."""
     alike = comparison([0.6 + scatter], [0.8 + scatter], [0.9 + scatter]).shortfall("short")
-    for column in ("value", "low", "high"):
-        assert alike[column].tolist() == pytest.approx([0.25] * 3)
     opposed = comparison([0.6 - scatter], [0.8 + scatter], [0.9 + scatter]).shortfall("short")
-    for layer, half in enumerate((opposed["high"] - opposed["low"]) / 2):
-        assert half == pytest.approx(2 * jackknife(scatter[1:, layer]))
+    for measure, part in ((CKA, 1), ("CKA without the top norms", 2), ("RSA (Pearson)", 3)):
+        of = alike[alike["measure"] == measure]
+        for column in ("value", "low", "high"):
+            assert of[column].tolist() == pytest.approx([0.25 / part] * 3)
+        of = opposed[opposed["measure"] == measure]
+        for layer, half in enumerate((of["high"] - of["low"]) / 2):
+            assert half == pytest.approx(2 * jackknife(scatter[1:, layer]) / part)
 
 
 def test_means_over_layers_carry_interval_images_and_pairs(scatter):
@@ -83,7 +99,9 @@ def test_means_over_layers_carry_interval_images_and_pairs(scatter):
 def test_ceilings_that_share_a_network_are_drawn_once(scatter, seeds, independent):
     levels = [0.5 + 0.1 * k for k in range(seeds)]
     arrays = [level + scatter for level in levels]
-    curve = comparison(arrays, arrays, arrays).curve("snn", "ceiling")
+    curves = comparison(arrays, arrays, arrays).curve("snn", "ceiling").set_index("measure")
+    curve = curves.loc[CKA]
+    assert (3 * curves.loc["RSA (Pearson)", "value"]).tolist() == pytest.approx(curve["value"].tolist())
     assert curve["value"].tolist() == pytest.approx([np.mean([levels[k] for k in independent])] * 3)
     networks = [set(tables.seed_pairs(range(seeds))[k]) for k in independent]
     assert len(set.union(*networks)) == 2 * len(independent)
@@ -107,7 +125,11 @@ def test_the_study_keeps_the_groups_of_all_comparisons(events, computed):
         assert len(arrays) == 5
         assert len({array.sizes["group"] for array in arrays}) == 1 and arrays[0].sizes["group"] > 2
         assert "group" not in one.rates.dims
-        curve, short = one.curve("cross", ""), one.shortfall("")
+        drawn = one.depth_curves()
+        assert drawn["series"].unique().tolist() == ["SNN × ANN", "untrained", "shuffled"]  # one seed: no ceilings
+        assert drawn.groupby(["series", "measure"]).size().nunique() == 1
+        assert {found.sizes["group"] for sets in one.measures.values() for found in sets} == {9}
+        curve, short = (table[table["measure"] == CKA] for table in (one.curve("cross", ""), one.shortfall("")))
         known = curve["low"].notna() & curve["high"].notna()  # not where a layer fires for few images, or for none
         assert known.mean() > 0.5
         assert (curve["low"] < curve["high"])[known].all()
@@ -137,6 +159,7 @@ def test_the_origin_of_the_streams_is_told_with_the_constants_in_use(events, mon
     object.__setattr__(events, "data", events.data.model_copy(update={"dataset": "n-caltech101"}))
     told = study.origin_in_words(events)
     assert "such recordings" in told and "digits`" not in told and "moves" not in told
+    assert "first test recording, by class and name, that has events" in told
 
 
 def test_a_split_that_is_not_the_published_one_is_named(monkeypatch):

@@ -39,25 +39,24 @@ def blocks() -> residual.Residual:
     }
     said = [("everywhere", "SNN", 0.9), ("everywhere", "SNN", 0.94), ("in stage 1", "SNN", 0.5)]
     accuracy = pd.DataFrame(said, columns=["shortcuts", "network", "accuracy"])
-    return residual.Residual(cka, {}, {name: measures() for name in ("everywhere", "nowhere")}, accuracy, 100)
+    measured = {name: measures() for name in ("everywhere", "nowhere")}
+    return residual.Residual(cka, {}, measured, {"untrained, nowhere": measures()}, accuracy, 100)
 
 
 def test_other_measures_stand_at_the_places_of_the_blocks(blocks: residual.Residual) -> None:
     table = residual.with_and_without(blocks)
     assert table["measure"].unique().tolist()[0] == MEASURES["cka"].title
     assert set(table["measure"]) == {about.title for about in MEASURES.values()}
-    t = stats.t.ppf(0.975, 7)
     for name, about in MEASURES.items():
-        for where, found in blocks.measures.items():
-            of = table[(table["measure"] == about.title) & (table["series"] == f"shortcuts {where}")]
+        sides = {f"shortcuts {where}": found for where, found in blocks.measures.items()} | blocks.beside
+        for series, found in sides.items():
+            of = table[(table["measure"] == about.title) & (table["series"] == series)]
             assert len(of) == 1 + 9 * 7
-            if name == "cka":
+            if name == "cka" and series not in blocks.beside:
                 continue
             for row in of.itertuples():
                 values = found["similarity"].sel(measure=name, layer=row.layer).values
-                error = np.sqrt(7 / 8 * ((values[1:] - values[1:].mean()) ** 2).sum())
-                assert row.value == pytest.approx(values[0])
-                assert [row.low, row.high] == pytest.approx([values[0] - t * error, values[0] + t * error])
+                assert [row.value, row.low, row.high] == pytest.approx(band(values))
     charts.depth_curve(table)
 
 
@@ -117,6 +116,23 @@ def with_ann(by_step: list[float], steps_b: int = 1) -> xr.DataArray:
     return grouped(cka, 0.01)
 
 
+def measured(T: int) -> xr.Dataset:
+    """All pairs of steps of corresponding layers by some measures: any numbers, symmetric in the steps."""
+    values = RNG.uniform(0, 1, (2, 9, len(NAMES), T, T))
+    values = (values + values.swapaxes(-1, -2)) / 2
+    coords = {"measure": ["cka_without_top", "rsa_pearson"], "layer": NAMES}
+    coords |= {name: ("layer", [layer[i] for layer in layers()]) for i, name in ((1, "kind"), (2, "stage"))}
+    coords |= {"step_a": np.arange(1, T + 1), "step_b": np.arange(1, T + 1)}
+    return xr.Dataset({"similarity": (("measure", "group", "layer", "step_a", "step_b"), values)}, coords)
+
+
+def band(values: np.ndarray) -> list[float]:
+    """A value and its 95 % interval over images, from all images and one group left out at a time."""
+    error = np.sqrt(7 / 8 * ((values[1:] - values[1:].mean()) ** 2).sum())
+    half = stats.t.ppf(0.975, 7) * error
+    return [values[0], values[0] - half, values[0] + half]
+
+
 @pytest.fixture(scope="module")
 def steps() -> temporal.Temporal:
     flat = {T: [grouped(blocks_of(0.5 + T / 10, 0.2, noise=0), 0.01)] for T in (1, 2)}
@@ -132,6 +148,7 @@ def steps() -> temporal.Temporal:
         untrained=grouped(steps_of({1: 0.3, 3: 0.3}, T=2), 0.01),
         step_controls={"ceiling": alone, "silent": with_ann([np.nan, 0.4])},
         controls={"ceiling": dict.fromkeys((1, 2), flat[2][0])},
+        measures={s: [measured(2)] for s in ("T = 2", "untrained, T = 2", "SNN × ANN", "ceiling", "silent")},
         accuracy=pd.DataFrame(said, columns=["network", "T", "accuracy"]),
         n_test=100,
     )
@@ -162,7 +179,13 @@ def test_dynamics_have_intervals_over_images(steps: temporal.Temporal) -> None:
     """Of a single network too, trained or not; a network of one step has no dynamics."""
     table = temporal.dynamics_along_depth(steps)
     assert table["series"].unique().tolist() == ["T = 2", "untrained, T = 2"]
-    assert table.groupby("series").size().tolist() == [len(NAMES)] * 2
+    assert table.groupby(["series", "measure"]).size().tolist() == [len(NAMES)] * 6
+    charts.depth_curve(table)
+    of = table.set_index(["measure", "series", "layer"])
+    other = steps.measures["untrained, T = 2"][0]["similarity"].sel(measure="rsa_pearson", layer="stage2.1.conv1")
+    row = of.loc["RSA (Pearson)", "untrained, T = 2", "stage2.1.conv1"]
+    assert [row["value"], row["low"], row["high"]] == pytest.approx(band(1 - other.values[:, 0, 1]))
+    table = table[table["measure"] == MEASURES["cka"].title]
     assert (table["low"] < table["value"]).all()
     assert (table["value"] < table["high"]).all()
     trained = table[table["series"] == "T = 2"].set_index("layer")
@@ -171,7 +194,21 @@ def test_dynamics_have_intervals_over_images(steps: temporal.Temporal) -> None:
     shallow, deep = temporal.dynamics_of_stages(steps)["T = 2"]
     assert (shallow.value, deep.value) == pytest.approx((0.1, 0.6), abs=0.005)
     assert shallow.low < shallow.value < shallow.high
+
+
+def test_steps_stand_along_depth_by_all_measures(steps: temporal.Temporal) -> None:
+    table = temporal.steps_along_depth(steps)
     charts.depth_curve(table)
+    assert table["series"].unique().tolist() == ["SNN × ANN, step 1", "SNN × ANN, step 2", "ceiling", "silent"]
+    assert table["measure"].unique().tolist()[0] == MEASURES["cka"].title
+    of = table.set_index(["measure", "series", "layer"])
+    cka = of.loc[MEASURES["cka"].title]["value"]
+    expected = {"SNN × ANN, step 1": 0.25, "SNN × ANN, step 2": 0.45, "ceiling": 0.7, "silent": 0.4}
+    assert {series: cka[series, "stage1.0"] for series in expected} == pytest.approx(expected)
+    for series, found, step in (("SNN × ANN, step 1", "SNN × ANN", 0), ("ceiling", "ceiling", 1)):
+        values = steps.measures[found][0]["similarity"].sel(measure="cka_without_top", layer="fc").values[:, step, step]
+        row = of.loc["CKA without the top norms", series, "fc"]
+        assert [row["value"], row["low"], row["high"]] == pytest.approx(band(values))
 
 
 def test_more_steps_stand_beside_their_controls(steps: temporal.Temporal) -> None:

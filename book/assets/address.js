@@ -14,7 +14,14 @@
   let restoring = false;
   let pending;
 
-  const valueOf = (control) => (control.type === "checkbox" ? String(control.checked) : control.value);
+  const buttons = ({ form, name }) =>
+    [...(form ?? document).querySelectorAll("input[type=radio]")].filter((one) => one.name === name);
+
+  const valueOf = (control) => {
+    if (control.type === "checkbox") return String(control.checked);
+    if (control.type === "radio") return buttons(control).find((one) => one.checked)?.value ?? "";
+    return control.value;
+  };
 
   const keyOf = (control) => {
     const section = control.closest("section[id]");
@@ -27,6 +34,7 @@
 
   const takes = (control, value) => {
     if (control.tagName === "SELECT") return [...control.options].some((option) => option.value === value);
+    if (control.type === "radio") return control.value === value; // each button answers for itself
     if (["range", "number"].includes(control.type)) return value !== "" && Number.isFinite(Number(value));
     return true;
   };
@@ -34,7 +42,7 @@
   const set = (control, value) => {
     if (valueOf(control) === value || !takes(control, value)) return;
     if (control.type === "checkbox") control.checked = value === "true";
-    else if (control.type === "radio") control.checked = control.value === value;
+    else if (control.type === "radio") control.checked = true;
     else control.value = value;
     restoring = true;
     for (const kind of ["input", "change"]) control.dispatchEvent(new Event(kind, { bubbles: true }));
@@ -55,7 +63,6 @@
       address.searchParams.delete(keyOf(control));
     }
     for (const control of present) {
-      if (control.type === "radio" && !control.checked) continue;
       if (valueOf(control) !== initial.get(control)) address.searchParams.set(keyOf(control), valueOf(control));
     }
     return address;

@@ -2,7 +2,8 @@ r"""What attacked images do to networks: to their predictions, and to their feat
 
 How far a layer's features drift from those of the clean images is :math:`1 - \mathrm{CKA}(X, X')`, with :math:`X` the
 features of the clean images and :math:`X'` those of the attacked ones, in the same layer of the same network. It is 0
-where nothing changes, and 1 where the features of the attacked images say nothing of which clean images are alike.
+where nothing changes, and 1 where the features of the attacked images say nothing of which clean images are alike. All
+images are in memory, for all sizes of the change, so that the clean ones go through each network once.
 """
 
 from __future__ import annotations
@@ -10,13 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from snnlib.attacks.methods import predictions
 from snnlib.loaders import group_of
-from snnlib.similarity import GROUP, compare, compare_groups
+from snnlib.similarity import GROUP, compare_changed
 from snnlib.spec import SpecError
 
 Attack = Callable[[Tensor, Tensor, float], Tensor]  # images, labels, epsilon -> attacked images
@@ -31,6 +30,7 @@ def evaluate(
     *,
     shown: Callable[[Tensor], Tensor] | None = None,
     groups: int = 0,
+    measures: Sequence[str] = (),
     progress: bool = False,
 ) -> xr.Dataset:
     """Attack images once for each epsilon, and show the same images to every target.
@@ -42,14 +42,16 @@ def evaluate(
         epsilons: sizes of the change, in the unit of the loader's images.
         shown: what of the images the targets are given, such as `Normalised.normalise`; None for the images.
         groups: 0, or the number of groups of images to leave out one at a time, as in `similarity.compare_groups`.
+        measures: others than CKA that features are compared by, names of `similarity.MEASURES`.
         progress: show a progress bar.
 
     Returns:
         Dataset over "epsilon" (0, the clean images, then `epsilons`) and "target", in the order of `targets`:
         "prediction" (target, epsilon, image), the class; "label" (image); "accuracy" (target, epsilon), a share;
         "cka" (target, epsilon, layer), of clean with attacked features, with the coordinates of layers;
-        "images" (epsilon, example, channel, row, column), the first few in the loader's unit. With groups, "accuracy"
-        and "cka" have a leading dimension "group": 0 are all images, g all but those of the g-th group.
+        "images" (epsilon, example, channel, row, column), the first few in the loader's unit; with measures
+        "similarity" (measure, target, epsilon, layer). With groups, "accuracy", "cka" and "similarity" have a dimension
+        "group" before "target": 0 are all images, g all but those of the g-th group.
 
     Raises:
         SpecError: targets whose layers differ, an empty loader; and those of the attack.
@@ -58,20 +60,15 @@ def evaluate(
     if not clean:
         raise SpecError("the loader gave no batch: its data set is empty, or it was used up before.")
     look = shown or (lambda images: images)
-    seen_clean = [(look(images).cpu(), labels) for images, labels in clean]
-    levels, examples = [], []
-    for epsilon in (0.0, *epsilons):
-        attacked = clean if epsilon == 0 else _attacked(clean, attack, epsilon, progress)
-        seen = seen_clean if epsilon == 0 else [(look(images).cpu(), labels) for images, labels in attacked]
-        levels.append(_together([_effect(target, seen_clean, seen, groups) for target in targets]))
-        examples.append(attacked[0][0][:EXAMPLES].cpu().numpy())
-    found = xr.concat(levels, "epsilon", combine_attrs="override").transpose(
-        *([GROUP] if groups else []), "target", "epsilon", ...
-    )
+    forms = [clean, *(_attacked(clean, attack, epsilon, progress) for epsilon in epsilons)]
+    seen = [[(look(images).cpu(), labels) for images, labels in form] for form in forms]
+    found = _together([_effects(target, seen, groups, measures) for target in targets])
+    found = found.transpose("measure", GROUP, "target", "epsilon", ..., missing_dims="ignore")
     found["label"] = "image", np.concatenate([labels.cpu().numpy() for _, labels in clean]).astype(np.int16)
     hits = found["prediction"] == found["label"]
     found["accuracy"] = (hits * (weights := _weights(clean, groups))).sum("image") / weights.sum("image")
-    found["images"] = ("epsilon", "example", "channel", "row", "column"), np.stack(examples)
+    examples = np.stack([form[0][0][:EXAMPLES].cpu().numpy() for form in forms])
+    found["images"] = ("epsilon", "example", "channel", "row", "column"), examples
     return found.assign_coords(epsilon=[0.0, *epsilons])
 
 
@@ -100,16 +97,12 @@ def _weights(clean: list[tuple[Tensor, Tensor]], groups: int) -> xr.DataArray:
     return xr.DataArray(counts.astype(float), dims=(GROUP, "image"))
 
 
-def _effect(
-    target: nn.Module, clean: list[tuple[Tensor, Tensor]], seen: list[tuple[Tensor, Tensor]], groups: int
-) -> xr.Dataset:
-    """Predictions for the images seen, and CKA of each layer's features of them with those of the clean images."""
-    options = {"loader_b": None if seen is clean else seen, **({"groups": groups} if groups else {})}
-    cka = (compare_groups if groups else compare)(target, target, clean, **options)
-    predicted = torch.cat([predictions(target, images) for images, _ in seen]).numpy().astype(np.int16)
-    coords = {
-        name.removesuffix("_a"): ("layer", cka[name].values) for name in map(str, cka.coords) if name[-2:] == "_a"
-    }
-    # of all pairs of layers the diagonal: each with itself
-    drift = xr.DataArray(np.diagonal(cka.values, axis1=-2, axis2=-1), coords, (*cka.dims[:-2], "layer"))
-    return xr.Dataset({"cka": drift, "prediction": ("image", predicted)}, attrs=cka.attrs)
+def _effects(target: nn.Module, seen: list, groups: int, measures: Sequence[str]) -> xr.Dataset:
+    """Predictions for every form of the images, and each layer's similarity with its features of the first, clean."""
+    names = ("cka", *measures)
+    found = compare_changed(target, seen[0], seen[1:], groups=groups, measures=names).rename(change="epsilon")
+    if not groups:
+        found = found.isel({GROUP: 0})
+    by_measure = found["similarity"]
+    found = found[["prediction"]].assign(cka=by_measure.sel(measure="cka", drop=True))
+    return found.assign(similarity=by_measure.sel(measure=list(measures))) if measures else found

@@ -140,12 +140,6 @@ def ball(images: Tensor, epsilon: float, valid: Range | None) -> tuple[Tensor, T
     return (images - epsilon).clamp_min(valid[0]), (images + epsilon).clamp_max(valid[1])
 
 
-def predictions(model: nn.Module, images: Tensor) -> Tensor:
-    """(B,) the class with the largest logit, on the CPU."""
-    with torch.no_grad(), evaluating(model):
-        return model(images.to(device_of(model))).argmax(1).cpu()
-
-
 def _gradient(model: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
     """Gradient of the loss in the images. Summed over images, so that no image's gradient depends on the others."""
     x = x.detach().requires_grad_()

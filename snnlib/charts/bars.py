@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import textwrap
+
 import altair as alt
 import pandas as pd
 
 from snnlib.charts import parts, theme
+
+BROKEN = 22  # characters of a name's line on a phone
 
 
 def bars(
@@ -22,8 +27,12 @@ def bars(
     frame["range"] = [parts.span(r.value, r.low, r.high, digits) for r in frame.itertuples()]
     frame["ours"] = frame["name"] == ours
     most = float(frame[["value", "high"]].max().max())
-    x = alt.X("value:Q", title=value_title, scale=alt.Scale(domain=[0, most * 1.15], nice=False))
-    y = alt.Y("name:N", title=None, sort=names, axis=alt.Axis(domain=False, ticks=False, labelLimit=220))
+    scale = alt.Scale(domain=[0, most * 1.25], nice=False)  # with room for the number at the longest bar's end
+    x = alt.X("value:Q", title=textwrap.wrap(value_title, theme.NARROW_LINE - 8), scale=scale)
+    broken = json.dumps({name: textwrap.wrap(name, BROKEN) for name in names})
+    label = f"{theme.NARROW} ? {broken}[datum.label] : datum.label"
+    axis = alt.Axis(domain=False, ticks=False, labelLimit=220, labelExpr=label)
+    y = alt.Y("name:N", title=None, sort=names, axis=axis)
     base = alt.Chart(parts.records(frame[["name", "value", "low", "high", "text", "range", "ours"]]))
     drawn = [
         base.mark_bar(height={"band": 0.6}, color=theme.INK).encode(

@@ -40,14 +40,15 @@ def _metric(frame: pd.DataFrame, metric: str, height: int) -> alt.LayerChart:
     spread = "loss" in metric and (frame["value"].dropna() > 0).all()
     scale = alt.Scale(type="log") if spread else alt.Scale(zero=False)
     y = alt.Y("shown:Q", title=metric + unit, scale=scale)
-    encode: dict[str, Any] = {"x": x, "y": y, "color": theme.colour("network", networks), "detail": ["seed:N"]}
+    colour = theme.colour("network", networks, key=theme.POINT)
+    encode: dict[str, Any] = {"x": x, "y": y, "color": colour, "detail": ["seed:N"]}
     if len(splits) > 1:
         pattern = [list(theme.DASHES[i % len(theme.DASHES)]) for i in range(len(splits))]
         scale = alt.Scale(domain=splits, range=pattern)
         encode["strokeDash"] = alt.StrokeDash("split:N", scale=scale, legend=alt.Legend(title=None, **theme.KEY))
     data = parts.records(frame[["epoch", "shown", "network", "seed", *(["split"] if splits else [])]])
     lines = alt.Chart(data).mark_line(strokeWidth=1.3, opacity=0.9, aria=False).encode(**encode)
-    points = alt.Chart(data).mark_point(filled=True, size=14, aria=False)
+    points = alt.Chart(data).mark_point(filled=True, size=22, opacity=1, aria=False)
     names = parts.unique(frame["line"])
     digits = 1 if percent else 3
     mark = " %" if percent else ""
@@ -61,7 +62,7 @@ def _metric(frame: pd.DataFrame, metric: str, height: int) -> alt.LayerChart:
     last = frame[frame["epoch"] == frame["epoch"].max()]
     ends = "; ".join(f"{n} {_seeds(last.loc[last['line'] == n, 'shown'], digits, mark)}" for n in names)
     text = f"Line chart of the {metric} over {frame['epoch'].nunique()} epochs. At the last epoch: {ends}."
-    dots = points.encode(**{k: v for k, v in encode.items() if k in ("x", "y", "color")})
+    dots = points.encode(x=x, y=y, color=colour, shape=theme.shape(colour, networks))
     return parts.wide(alt.layer(lines, dots, hover), text, metric, height)
 
 

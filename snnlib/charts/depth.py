@@ -149,7 +149,8 @@ def firing_rates(rates: xr.DataArray, *, title: str | None = None, height: int =
         legend=alt.Legend(title="time step", columns=min(steps, 8), **theme.KEY) if steps > 1 else None,
     )
     base = alt.Chart(parts.records(pd.DataFrame(rows), 5))
-    lines = base.mark_line(**LINE).encode(x=x, y=y, color=colour)
+    dashes = theme.dash(colour, range(1, steps + 1))
+    lines = base.mark_line(**LINE).encode(x=x, y=y, color=colour, strokeDash=dashes)
     points = base.mark_point(filled=True, size=28, aria=False).encode(x=x, y=y, color=colour)
     edges = [{"edge": first} for first, _, _ in parts.segments(stages)[1:]]
     rule = alt.Chart(alt.InlineData(values=edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)

@@ -12,6 +12,7 @@ from snnlib.charts import parts, theme
 from snnlib.charts.heatmap import sized
 
 POLARITY: dict[str, str] = {"brighter": theme.OTHERS[0], "darker": theme.OTHERS[1]}
+ARROWS = ["triangle-up", "triangle-down"]
 PATH = "#D1700F"
 MOST_EVENTS = 1500  # drawn; of more, every so many
 MOST_FRAMES = 4  # drawn; of more, some evenly spaced ones
@@ -99,13 +100,14 @@ def _stream(stream: np.ndarray, bins: int, span: tuple[int, int]) -> alt.LayerCh
     colour = alt.Color(
         "what:N",
         scale=alt.Scale(domain=names, range=list(POLARITY.values())),
-        legend=alt.Legend(title="the pixel became", symbolType="circle", symbolOpacity=1, columns=2),
+        legend=alt.Legend(title="the pixel became", columns=2, **theme.POINT),
     )
     tips = [("t", "time (ms)"), ("column", "column"), ("row", "row")]
-    events = marks.mark_point(filled=True, size=7, opacity=0.8, aria=False).encode(
+    events = marks.mark_point(filled=True, size=10, opacity=0.8, aria=False).encode(
         x=x,
         y=y,
         color=colour,
+        shape=alt.Shape("what:N", scale=alt.Scale(domain=names, range=ARROWS), legend=colour["legend"]),
         tooltip=[
             *(alt.Tooltip(f"{f}:Q", title=name) for f, name in tips),
             alt.Tooltip("what:N", title="the pixel became"),
@@ -124,8 +126,8 @@ def _stream(stream: np.ndarray, bins: int, span: tuple[int, int]) -> alt.LayerCh
     brighter = int(stream["p"].sum())
     text = f"""Events over {length:g} ms, time to the right, the column of the pixel upwards: {brighter:,} of pixels
         that became brighter, {len(stream) - brighter:,} darker. {bins - 1} dashed rules part the {bins} frames."""
-    some = "" if every == 1 else f", 1 in {every} drawn"
-    return parts.wide(chart, text, f"Event stream ({len(stream):,} events{some})", 252)
+    some = "" if every == 1 else f"; 1 in {every} drawn"
+    return parts.wide(chart, text, f"Event stream ({len(stream):,}{some})", 252)
 
 
 def _frames(frames: np.ndarray) -> alt.LayerChart:
@@ -194,7 +196,7 @@ def _frames(frames: np.ndarray) -> alt.LayerChart:
     boxes = [{"x": left, "x2": left + width, "y": top, "y2": top + height} for left, top in corners]
     outline = alt.Chart(alt.InlineData(values=boxes)).mark_rect(filled=False, color=theme.INK, opacity=0.35, aria=False)
     chart = sized(
-        alt.layer(outline.encode(x=x, x2="x2:Q", y=y, y2="y2:Q"), squares), columns, rows, max(1, 440 // columns)
+        alt.layer(outline.encode(x=x, x2="x2:Q", y=y, y2="y2:Q"), squares), columns, rows, max(1, 300 // columns)
     )
     chart = chart.add_params(
         alt.param(name="counts", value=[int(v) for v in counts.ravel()]),

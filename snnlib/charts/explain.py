@@ -14,6 +14,7 @@ from snnlib.charts import parts, theme
 from snnlib.charts.heatmap import sized
 
 CURRENT, MEMBRANE, SPIKE = "#8A8A8A", theme.NETWORKS["ANN"], theme.NETWORKS["SNN"]
+UPRIGHT = "M-.2,-1h.4v2h-.4z"  # the shape of a spike in a legend
 
 
 def lif_trace(
@@ -55,10 +56,10 @@ def lif_trace(
     key = alt.Color(
         "what:N",
         scale=alt.Scale(domain=names, range=[CURRENT, MEMBRANE, SPIKE, theme.INK]),
-        legend=alt.Legend(
-            title=None, columns={"expr": f"{theme.NARROW} ? 2 : 4"}, symbolType="square", symbolOpacity=1
-        ),
+        legend=alt.Legend(title=None, columns={"expr": f"{theme.NARROW} ? 2 : 4"}, **theme.POINT),
     )
+    forms = alt.Scale(domain=names, range=["square", "circle", UPRIGHT, "stroke"])
+    shape = alt.Shape("what:N", scale=forms, legend=key["legend"])
     scale = alt.Scale(domain=[float(t.min()) - 0.7, float(t.max()) + 0.7], nice=False)
     x = alt.X("t:Q", title="time (steps)", scale=scale, axis=alt.Axis(grid=False, values=t.tolist(), format="d"))
     levels = alt.Scale(domain=[parts.plain(bottom), parts.plain(top + 2 * tick)], nice=False)
@@ -92,7 +93,7 @@ def lif_trace(
         bars,
         of(alt.InlineData(values=[{"u": 1.0}]), names[3]).mark_rule(**dashed).encode(y=y, color=key),
         line.encode(x=x, y=y, color=key, order="order:Q"),
-        dots.encode(x=x, y=alt.Y("membrane:Q"), color=key),
+        dots.encode(x=x, y=alt.Y("membrane:Q"), color=key, shape=shape),
         marks.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=key),
         columns.encode(x=alt.X("from:Q"), x2="to:Q", opacity=lit, tooltip=tips).add_params(over),
     )
@@ -117,14 +118,14 @@ def surrogate_shape(
     names = [f"{name} (backward)" for name in frame["name"].drop_duplicates()]
     lines = pd.DataFrame({"u": frame["u"], "y": frame["derivative"], "name": frame["name"].astype(str) + " (backward)"})
     jump = pd.DataFrame({"u": [low, threshold, threshold, high], "y": [0, 0, 1, 1], "name": step, "order": range(4)})
-    scale = alt.Scale(
-        domain=[step, *names], range=["#8A8A8A", *[c for c in (SPIKE, MEMBRANE, *theme.OTHERS[:2])[: len(names)]]]
-    )
+    inks = (SPIKE, MEMBRANE, *theme.OTHERS[:2])[: len(names)]
+    scale = alt.Scale(domain=[*names, step], range=[*inks, CURRENT])
     colour = alt.Color(
         "name:N",
         scale=scale,
         legend=alt.Legend(title=None, columns={"expr": f"{theme.NARROW} ? 1 : 3"}, **theme.KEY),
     )
+    dashes = theme.dash(colour, [*names, step])
     x = alt.X("u:Q", title="membrane potential u / threshold", scale=alt.Scale(domain=[low, high], nice=False))
     y = alt.Y("y:Q", title="spike; derivative (1 / threshold)")
     tips = [
@@ -134,10 +135,10 @@ def surrogate_shape(
     ]
     curve = alt.Chart(parts.records(lines)).mark_line(strokeWidth=2.2, aria=False)
     dots = alt.Chart(parts.records(lines)).mark_point(filled=True, size=90, opacity=0, aria=False)
-    forward = alt.Chart(parts.records(jump)).mark_line(strokeWidth=2.2, strokeDash=[6, 3], aria=False)
+    forward = alt.Chart(parts.records(jump)).mark_line(strokeWidth=2.2, aria=False)
     chart = alt.layer(
-        forward.encode(x=x, y=y, color=colour, order="order:Q"),
-        curve.encode(x=x, y=y, color=colour),
+        forward.encode(x=x, y=y, color=colour, strokeDash=dashes, order="order:Q"),
+        curve.encode(x=x, y=y, color=colour, strokeDash=dashes),
         dots.encode(x=x, y=y, color=colour, tooltip=tips),
     )
     peaks = "; ".join(

@@ -66,15 +66,19 @@ def stage_axis(
         crowded[0], crowded[-1] = not runs[0][2].startswith("stage"), not runs[-1][2].startswith("stage")
     gaps = [middles[1] - middles[0], middles[-1] - middles[-2]] if len(middles) > 1 else [0, 0]
     gap = [gaps[0] if i == 0 else gaps[1] for i in range(len(middles))]
-    side = length or ("height" if vertical else "width")
-    # Upwards, half of the first name would stand below the corner, where the names along the other axis are.
-    room = [f"{side} * {m / len(stages):.4f} < 14" if vertical and i == 0 else "false" for i, m in enumerate(middles)]
+    side, room = ("height", 56) if vertical else ("width", 42)
+    side = length or side
     parts = [
-        f"{side} * {g / len(stages):.4f} < 42 || {low} ? '' : '{label}'" if tight else f"'{label}'"  # our own words
-        for label, tight, g, low in zip(labels, crowded, gap, room, strict=True)
+        f"{side} * {g / len(stages):.4f} < {room} ? '' : '{label}'"
+        if tight
+        else f"'{label}'"  # labels are our own words
+        for label, tight, g in zip(labels, crowded, gap, strict=True)
     ]
     middles = [m + first for m in middles]
-    extra: dict[str, Any] = {"labelAngle": -90, "labelAlign": "center", "labelBaseline": "bottom"} if vertical else {}
+    # The lowest of the upright names begins where its layers are: centred, it would reach into the corner of the axes.
+    lowest = {"condition": {"test": f"datum.value === {middles[0]}", "value": "left"}, "value": "center"}
+    align = lowest if crowded[0] else "center"
+    extra: dict[str, Any] = {"labelAngle": -90, "labelAlign": align, "labelBaseline": "bottom"} if vertical else {}
     return alt.Axis(
         title=title,
         values=middles,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from snnlib.charts import theme
 
-SIDE, GAP, LINE = 84, 8, 15  # pixels on the page: a picture, what is between two, a line of text
+SIDE, GAP, LINE = 82, 8, 15  # pixels: a picture, what is between two, a line of text; three columns on a phone
 
 
 def pictures(
@@ -60,14 +60,14 @@ def _column(images: Mapping[str, np.ndarray], captions: Mapping[str, str], text:
     def at(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", scale=scale, axis=None)
 
-    word = {"limit": SIDE, "align": "left", "baseline": "top", "fontSize": 11, "aria": False}
+    word = {"limit": SIDE + GAP + 4, "align": "left", "baseline": "top", "fontSize": 11, "aria": False}
     tips = [alt.Tooltip("name:N", title="image"), alt.Tooltip("caption:N", title="class")]
     shown = base.mark_image(width=SIDE, height=SIDE, align="left", baseline="top").encode(
         x=alt.value(0), y=at("y"), url="url:N", description="said:N", tooltip=tips
     )
     heads = base.mark_text(fontWeight=600, **word).encode(x=alt.value(0), y=at("top"), text="name:N")
     lines = base.mark_text(**word).encode(x=alt.value(0), y=at("under"), text="caption:N")
-    chart = alt.layer(shown, heads, lines).properties(width=SIDE, height=y)
+    chart = alt.layer(shown, heads, lines).properties(width=SIDE + GAP, height=y)
     said = "; ".join(row["said"] for row in data)
     return theme.finish(chart, f"{text} {said}.")
 

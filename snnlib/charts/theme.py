@@ -19,10 +19,13 @@ import altair as alt
 NETWORKS: dict[str, str] = {"SNN": "#D95F02", "ANN": "#2B83C6"}
 """The colour of each kind of network, in every chart of the book."""
 
-OTHERS: tuple[str, ...] = ("#B5489A", "#17937A", "#8A8A8A", "#A07A00", "#7B68C8")
+OTHERS: tuple[str, ...] = ("#955895", "#619E4F", "#8D8D8D", "#7B2CFF", "#C12358")
 """Colours for everything that is not simply "SNN" or "ANN" (pairs of networks, controls), in order of appearance."""
 
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2), (7, 2, 2, 2), (10, 4), (4, 4), (1, 3))
+SERIES: tuple[str, ...] = ("circle", "triangle-up", "square", "diamond", "triangle-down", "cross")
+"""Shapes of the points of a series, where a point does not tell something else."""
+
 SHAPES: dict[str, str] = {
     "conv": "square",
     "bn": "diamond",
@@ -45,6 +48,8 @@ OPERATIONS: dict[str, str] = {
 INK = "currentColor"
 KEY: dict[str, Any] = {"symbolType": "stroke", "symbolSize": 260, "symbolStrokeWidth": 2.5, "symbolOpacity": 1}
 """The look of a line in a legend."""
+POINT: dict[str, Any] = {"symbolSize": 60, "symbolOpacity": 1}
+"""The look of a point in a legend; its shape is what tells the series."""
 NO_VALUE = "#B4B4B4"
 NARROW = "windowSize()[0] < 600"  # a phone; false where there is no window (PNG, SVG and tests through vl-convert)
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -157,15 +162,28 @@ def colours(names: Sequence[str]) -> list[str]:
     return [NETWORKS.get(name) or OTHERS[rest.index(name) % len(OTHERS)] for name in names]
 
 
-def colour(field: str, names: Sequence[str], *, title: str | None = None, orient: str = "bottom") -> alt.Color:
-    """Colour by a nominal field, with a legend that stacks on narrow screens."""
+def colour(
+    field: str,
+    names: Sequence[str],
+    *,
+    title: str | None = None,
+    orient: str = "bottom",
+    key: dict[str, Any] = KEY,
+) -> alt.Color:
+    """Colour by a nominal field, with a legend that stacks on narrow screens, of lines or (`key=POINT`) of points."""
     wide, narrow = (2, 1) if sum(map(len, names)) > 60 else (4, 2 if max(map(len, names)) < 14 else 1)
     columns = {"expr": f"{NARROW} ? {narrow} : {min(len(names), wide)}"}
-    legend = alt.Legend(title=title, orient=orient, columns=columns, **KEY)
+    legend = alt.Legend(title=title, orient=orient, columns=columns, **key)
     return alt.Color(f"{field}:N", scale=alt.Scale(domain=list(names), range=colours(names)), legend=legend)
 
 
-def dash(like: alt.Color, names: Sequence[str]) -> alt.StrokeDash:
+def dash(like: alt.Color, names: Sequence[Any]) -> alt.StrokeDash:
     """Dashes beside the colours, so that no series is told by its colour alone; in the same legend."""
     pattern = [list(DASHES[i % len(DASHES)]) for i in range(len(names))]
     return alt.StrokeDash(like["shorthand"], scale=alt.Scale(domain=list(names), range=pattern), legend=like["legend"])
+
+
+def shape(like: alt.Color, names: Sequence[str]) -> alt.Shape:
+    """Shapes beside the colours, for points; in the same legend."""
+    forms = [SERIES[i % len(SERIES)] for i in range(len(names))]
+    return alt.Shape(like["shorthand"], scale=alt.Scale(domain=list(names), range=forms), legend=like["legend"])

@@ -40,7 +40,11 @@ def dynamics(within: xr.DataArray) -> xr.DataArray:
     Raises:
         ValueError: a network of a single step, which has no pair of steps.
     """
-    steps = by_step(within)
+    return dynamics_of_steps(by_step(within))
+
+
+def dynamics_of_steps(steps: xr.DataArray) -> xr.DataArray:
+    """The same from a similarity, by any measure, over (..., layer, step_a, step_b); raises as `dynamics`."""
     earlier, later = np.triu_indices(steps.sizes["step_a"], 1)
     if not len(earlier):
         raise ValueError("T = 1 has no pair of different time steps, and so no dynamics: take T of at least 2")

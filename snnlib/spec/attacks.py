@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from snnlib.spec.base import NonNegativeInt, PositiveFloat, PositiveInt, Spec, SpecError
 from snnlib.spec.networks import TrainSpec
+from snnlib.spec.results import Measures
 
 Epsilons = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
 
@@ -45,7 +46,8 @@ class AttackSpec(Spec):
     `space="pixels"`: epsilon is a share of the range of pixels, to which images keep. `"normalised"`: epsilon is in
     units of the images' standard deviation, and nothing keeps them to the range of pixels, as in the released code.
     `steps` and `step` (a share of epsilon; None becomes 2.5 / steps, at most 1) are PGD's; `start` seeds a random start
-    in the ball, or the noise; None starts at the image itself.
+    in the ball, or the noise; None starts at the image itself. `measures`: others than CKA that clean and changed
+    features are compared by.
     """
 
     source: TrainSpec | None = None
@@ -58,6 +60,7 @@ class AttackSpec(Spec):
     start: NonNegativeInt | None = None
     n_images: Annotated[int, Field(ge=4, strict=True)]
     batch_size: Annotated[int, Field(ge=4, strict=True)] = 256
+    measures: Measures | None = None
 
     @model_validator(mode="before")
     @classmethod

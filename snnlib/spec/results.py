@@ -9,6 +9,9 @@ from pydantic import Field, StrictBool, model_validator
 from snnlib.spec.base import PositiveInt, Spec
 from snnlib.spec.networks import TrainSpec
 
+MeasureName = Literal["cka", "cka_without_top", "procrustes", "rsa_pearson", "rsa_spearman", "neighbours"]
+Measures = Annotated[tuple[MeasureName, ...], Field(min_length=1)]  # of `snnlib.similarity.MEASURES`
+
 GROUP = "group"  # dimension of results: 0 are all images, g = 1 ... G all but those of group g
 
 
@@ -45,7 +48,9 @@ class CompareSpec(Spec):
 class MeasuresSpec(Spec):
     """Corresponding layers of two trained networks of one structure, by all measures; `pairing` as in `CompareSpec`.
 
-    `jackknife=False` leaves no group of images out: quicker, and without an interval over images.
+    `jackknife=False` leaves groups of images out only of measures that are sums over pairs of images: quicker, and the
+    others have no interval over images. `measures`: these alone. `time="each"`: every step of one with every step of
+    the other, as in `CompareSpec`; "same": with the same step alone; None flattens time.
     """
 
     a: TrainSpec
@@ -54,6 +59,8 @@ class MeasuresSpec(Spec):
     batch_size: Annotated[int, Field(ge=4, strict=True)] = 256
     pairing: Literal["same", "shuffled"] = "same"
     jackknife: StrictBool = True
+    measures: Measures | None = None
+    time: Literal["each", "same"] | None = None
 
     @model_validator(mode="after")
     def _they_correspond(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import xarray as xr
@@ -10,6 +10,7 @@ import xarray as xr
 from snnlib import tables
 from snnlib.run import Run
 from snnlib.spec import AttackSpec
+from snnlib.studies.rows import SECOND
 
 # the released code's attack: PGD on normalised images, nothing kept to the range of pixels
 RELEASED = {"method": "pgd", "epsilons": (0.01,), "steps": 20, "step": 0.1, "space": "normalised"}
@@ -18,10 +19,15 @@ KINDS = ("SNN", "ANN")
 
 @dataclass(frozen=True)
 class Adversarial:
-    """Results by (attacked on, shown to), each "SNN", "ANN" or "noise" on the left: one Dataset a pair of networks."""
+    """Results by (attacked on, shown to), each "SNN", "ANN" or "noise" on the left: one Dataset a pair of networks.
+
+    `ceilings`: by kind of network, two of it that differ in their seed, on clean images: corresponding layers by the
+    measures of the attacks. One seed: none.
+    """
 
     found: dict[tuple[str, str], tuple[xr.Dataset, ...]]
     unit: str  # of epsilon
+    ceilings: dict[str, xr.Dataset] = field(default_factory=dict)
 
     @property
     def epsilons(self) -> list[float]:
@@ -37,22 +43,27 @@ def adversarial(run: Run) -> Adversarial:
     """Train the networks, attack the test images on each, and show them to it and to its partner."""
     pairs = tables.seed_pairs(run.seeds)
     networks = {(kind, seed): run.network(spiking=kind == "SNN", seed=seed) for kind in KINDS for seed in run.seeds}
-    attack, n_images = setting(run), run.value("n_images")
+    attack, common = setting(run), {"n_images": run.value("n_images"), "measures": SECOND}
     noise = {name: attack[name] for name in ("epsilons", "space") if name in attack} | {"method": "noise", "start": 0}
     asked: dict[tuple[str, int], AttackSpec] = {}
     for k, (i, j) in enumerate(pairs):
         pair = networks["SNN", i], networks["ANN", j]
         for source, targets in zip(KINDS, (pair, pair[::-1]), strict=True):  # the first target is the source
-            asked[source, k] = AttackSpec(source=targets[0], targets=targets, n_images=n_images, **attack)
-        asked["noise", k] = AttackSpec(targets=pair, n_images=n_images, **noise)
+            asked[source, k] = AttackSpec(source=targets[0], targets=targets, **common, **attack)
+        asked["noise", k] = AttackSpec(targets=pair, **common, **noise)
     run.train_all(networks.values())  # now that nothing can be wrong with the attacks
     results = dict(zip(asked, run.store.get_all(list(asked.values())), strict=True))
     found: dict[tuple[str, str], tuple[xr.Dataset, ...]] = {}
     for source in (*KINDS, "noise"):
         for t, target in enumerate(KINDS[::-1] if source == "ANN" else KINDS):
             found[source, target] = tuple(results[source, k].isel(target=t) for k in range(len(pairs)))
+    ceilings = {}
+    if len(run.seeds) > 1:
+        for kind in KINDS:
+            both = [networks[kind, seed] for seed in run.seeds[:2]]
+            ceilings[kind] = run.measures(*both, measures=("cka", *SECOND))
     unit = "standard deviations of a channel" if run.given.released else "share of the range of pixels"
-    return Adversarial(found, unit)
+    return Adversarial(found, unit, ceilings)
 
 
 def setting(run: Run) -> dict[str, Any]:

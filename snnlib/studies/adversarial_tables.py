@@ -11,7 +11,9 @@ import xarray as xr
 from snnlib import tables
 from snnlib.claims.adversarial import LOST, at_loss, drift, of_blocks
 from snnlib.evidence import GROUP, Effect, effect, share
+from snnlib.similarity import MEASURES
 from snnlib.studies.adversarial import KINDS, Adversarial
+from snnlib.studies.rows import SECOND
 from snnlib.tables import all_images
 
 TIE = 0.01  # of accuracy: two attacks that differ by less do the same harm
@@ -61,19 +63,31 @@ def _against_epsilon(
 def drift_by_layer(
     results: Adversarial, series: dict[tuple[str, str], str], epsilon: float | None = None
 ) -> pd.DataFrame:
-    """Drift along depth at one epsilon, or, without one, each network's at equal loss of accuracy.
+    """Drift along depth at one epsilon, or, without one, each network's at equal loss of accuracy, by all measures.
 
-    With the intervals of `snnlib.evidence`, over images and seeds.
+    With the intervals of `snnlib.evidence`, over images and seeds. Last, where there are ceilings, stands what another
+    seed of each kind would make of the clean images, 1 minus its ceiling.
     """
 
     def values(found: xr.Dataset) -> xr.DataArray:
         return (at_loss(found) if epsilon is None else drift(found).sel(epsilon=epsilon)).drop_vars("epsilon")
 
     curves = []
-    for key, name in series.items():
-        found = [tables.by_measure(_by_group(result, values), name) for result in results.found[key]]
-        curves.append(tables.over_seeds(found))
-    return pd.concat(curves)
+    for measure in ("cka", *SECOND):
+        of_measure = []
+        for key, name in series.items():
+            by_group = [_by_group(_measured(result, measure), values) for result in results.found[key]]
+            of_measure.append(tables.over_seeds([tables.by_measure(of, name) for of in by_group]))
+        for kind, ceiling in results.ceilings.items():
+            apart = 1 - ceiling["similarity"].sel(measure=measure)
+            of_measure.append(tables.over_seeds([tables.by_measure(apart, f"another {kind}, clean images")]))
+        curves += [curve.assign(measure=MEASURES[measure].title) for curve in of_measure]
+    return pd.concat(curves, ignore_index=True)
+
+
+def _measured(found: xr.Dataset, measure: str) -> xr.Dataset:
+    """What an attack did, with a similarity by another measure in the place of CKA."""
+    return found if measure == "cka" else found.assign(cka=found["similarity"].sel(measure=measure, drop=True))
 
 
 def _by_group(found: xr.Dataset, values: Callable[[xr.Dataset], xr.DataArray]) -> xr.DataArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ import xarray as xr
 from snnlib import tables
 from snnlib.claims.appendix import Case, Pair
 from snnlib.data.cifar import MissingData
-from snnlib.evidence import share
+from snnlib.evidence import Effect, effect, share
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.studies.spatial import all_measures, by_all_measures
@@ -36,14 +37,18 @@ class FurtherCase:
         return tables.all_images(self.case.pairs[0].cross)
 
     @property
+    def comparisons(self) -> dict[str, list[xr.DataArray]]:
+        """Series of the chart along depth -> CKA of all layers, of every pair, or of the first for what they share."""
+        pairs = self.case.pairs
+        found = {SERIES: [pair.cross for pair in pairs]}
+        if pairs[0].ceilings:
+            found |= {f"ceiling, {kind} × {kind}": [pairs[0].ceilings[i]] for i, kind in enumerate(("SNN", "ANN"))}
+        return found | {"untrained": [pair.untrained for pair in pairs], "shuffled": [pairs[0].shuffled]}
+
+    @property
     def curves(self) -> pd.DataFrame:
         """Corresponding layers along depth by all measures, means over pairs: what `charts.depth_curve` takes."""
-        pairs = self.case.pairs
-        cka = {SERIES: [pair.cross for pair in pairs]}
-        if pairs[0].ceilings:
-            cka |= {f"ceiling, {kind} × {kind}": [pairs[0].ceilings[i]] for i, kind in enumerate(("SNN", "ANN"))}
-        cka |= {"untrained": [pair.untrained for pair in pairs], "shuffled": [pairs[0].shuffled]}
-        return by_all_measures(cka, self.measures)
+        return by_all_measures(self.comparisons, self.measures)
 
     @property
     def cka(self) -> pd.DataFrame:
@@ -90,12 +95,13 @@ def further_case(run: Run) -> FurtherCase:
 def in_words(results: FurtherCase) -> str:
     """Accuracies, and the mean CKA of corresponding layers beside its nulls and ceilings, for the page of a case."""
     curves = results.cka
-    by_layer = curves.pivot(index="position", columns="series", values="value").dropna()
-    means = by_layer.mean()  # over the layers that have a value in every series
-    silent = curves["position"].nunique() - len(by_layer)
+    by_layer = curves.pivot(index="layer", columns="series", values="value").dropna()
+    # over the layers that have a value in every series
+    means = {name: _mean(arrays, by_layer.index).numbers(2) for name, arrays in results.comparisons.items()}
+    silent = curves["layer"].nunique() - len(by_layer)
     left_out = f" ({silent} without a value in some series are left out)" if silent else ""
     ceilings = [
-        f"{name.removeprefix('ceiling, ')} {value:.2f}" for name, value in means.items() if name.startswith("ceiling")
+        f"{name.removeprefix('ceiling, ')} {value}" for name, value in means.items() if name.startswith("ceiling")
     ]
     accuracies = [
         f"{kind} {share('', rows['accuracy'].tolist(), results.n_test).numbers()}"
@@ -103,21 +109,32 @@ def in_words(results: FurtherCase) -> str:
     ]
     return (
         f"Accuracy on the {results.n_test} test images, a share of 1 with its 95 % interval: {', '.join(accuracies)}. "
-        f"Averaged over {len(by_layer)} layers{left_out}, CKA of SNN × ANN is **{means[SERIES]:.2f}**; its ceiling is "
+        f"Averaged over {len(by_layer)} layers{left_out}, CKA of SNN × ANN is **{means[SERIES]}**; its ceiling is "
         f"{' and '.join(ceilings) or 'unknown, for want of a second seed'}; untrained networks have "
-        f"{means['untrained']:.2f}, shuffled images {means['shuffled']:.3f}".replace("-", "−")
-        + f". {results.size}{' (ceiling and shuffled images: one pair)' * (len(results.case.pairs) > 1)}."
+        f"{means['untrained']}, shuffled images {means['shuffled']}. {results.size}"
+        f"{' (ceiling and shuffled images: one pair)' * (len(results.case.pairs) > 1)}."
     )
 
 
 def by_operation(results: FurtherCase) -> dict[str, str]:
-    """Kind of operation -> mean CKA of SNN × ANN and the number of layers that it is over, in words."""
+    """Kind of operation -> mean CKA of SNN × ANN, its interval and the number of layers that it is over, in words."""
     curves = results.cka
-    kinds = curves[curves["series"] == SERIES].groupby("kind", sort=False)["value"]
-    return {
-        str(kind): f"{values.mean():.2f} ({values.count()})".replace("-", "−") if values.count() else "no value"
-        for kind, values in kinds
-    }
+    said = {}
+    for kind, rows in curves[curves["series"] == SERIES].groupby("kind", sort=False):
+        names = rows.dropna(subset="value")["layer"]
+        layers = f", {len(names)} layer{'s' * (len(names) != 1)}"
+        said[str(kind)] = _mean(results.comparisons[SERIES], names).numbers(2) + layers if len(names) else "no value"
+    return said
+
+
+def _mean(comparisons: Sequence[xr.DataArray], layers: Sequence[str]) -> Effect:
+    """The mean CKA of some corresponding layers, over pairs of networks."""
+
+    def mean(cka: xr.DataArray) -> float:
+        values = tables.corresponding(cka, "").set_index("layer")["value"]
+        return float(values[list(layers)].mean(skipna=False))
+
+    return effect("CKA of corresponding layers", mean, comparisons)
 
 
 def examples(run: Run, count: int = 8) -> dict[str, np.ndarray]:

@@ -13,9 +13,11 @@ from snnlib.data import recorded, simulate
 from snnlib.data.images import EVENTS
 from snnlib.evidence import Effect, effect, share
 from snnlib.run import Run
+from snnlib.similarity import MEASURES
 from snnlib.spec import SpecError, TrainSpec
 from snnlib.studies.event_example import Example, example
-from snnlib.tables import accuracies, corresponding, over_seeds, seed_pairs
+from snnlib.studies.rows import SECOND, second_measures
+from snnlib.tables import accuracies, by_measure, corresponding, over_seeds, seed_pairs
 from snnlib.training import Network
 
 
@@ -25,7 +27,8 @@ class Comparison:
 
     Arrays of CKA are (group, layer_a, layer_b). `cross`, `snn` and `ann` have one for each pair of seeds (i, j):
     SNN i × ANN j, and the ceilings SNN i × SNN j and ANN i × ANN j. `untrained` and `shuffled` are the nulls of the
-    first pair; `rates` are (layer, step).
+    first pair; `rates` are (layer, step). `measures` has the same series as these arrays, with as many entries:
+    corresponding layers by other measures than CKA.
     """
 
     networks: list[Network]
@@ -35,25 +38,38 @@ class Comparison:
     untrained: xr.DataArray
     shuffled: xr.DataArray
     rates: xr.DataArray
+    measures: dict[str, list[xr.Dataset]]
     title: str
     several: bool  # seeds: with one, the ceilings compare a network with itself
     n_test: int  # test images that accuracies are shares of
 
     def curve(self, name: str, series: str) -> pd.DataFrame:
-        """CKA of corresponding layers along depth, of `cross`, `snn`, ... as rows for `charts.depth_curve`."""
+        """Corresponding layers along depth, of `cross`, `snn`, ..., as `charts.depth_curve` takes several measures."""
         found = getattr(self, name)
-        arrays = found if isinstance(found, list) else [found]
-        if name in ("snn", "ann"):  # two ceilings that share a network are no two pairs
-            arrays = arrays[: max(1, len(arrays) // 2 * 2) : 2]
-        return over_seeds([corresponding(array, series) for array in arrays])
+        arrays = _independent(name, found if isinstance(found, list) else [found])
+        cka = over_seeds([corresponding(array, series) for array in arrays]).assign(measure=MEASURES["cka"].title)
+        others = second_measures({series: _independent(name, self.measures[name])})
+        return pd.concat([cka, *others], ignore_index=True)
+
+    def depth_curves(self) -> pd.DataFrame:
+        """SNN × ANN along depth with its ceilings, where there is a second seed for them, and its nulls."""
+        names = {"cross": "SNN × ANN"}
+        if self.several:
+            names |= {"snn": "ceiling, SNN × SNN", "ann": "ceiling, ANN × ANN"}
+        names |= {"untrained": "untrained", "shuffled": "shuffled"}
+        return pd.concat([self.curve(*name) for name in names.items()], ignore_index=True)
 
     def shortfall(self, series: str) -> pd.DataFrame:
-        """How far SNN × ANN lies below its ceiling along depth, as rows for `charts.depth_curve`."""
-        found = []
-        for arrays in zip(self.cross, self.snn, self.ann, strict=True):
-            cross, snn, ann = (corresponding(array, series) for array in arrays)  # rows: groups, then layers
-            found.append(cross.assign(value=(snn["value"] + ann["value"]) / 2 - cross["value"]))
-        return over_seeds(found)
+        """How far SNN × ANN lies below its ceiling along depth, as rows for `charts.depth_curve`, by all measures."""
+        triples = zip(self.cross, self.snn, self.ann, strict=True)
+        found = [_shortfall(*(corresponding(array, series) for array in arrays)) for arrays in triples]
+        curves = [over_seeds(found).assign(measure=MEASURES["cka"].title)]
+        sides = [self.measures[name] for name in ("cross", "snn", "ann")]
+        for name in SECOND:
+            by_name = [[by_measure(one["similarity"].sel(measure=name), series) for one in side] for side in sides]
+            found = [_shortfall(*tables) for tables in zip(*by_name, strict=True)]
+            curves.append(over_seeds(found).assign(measure=MEASURES[name].title))
+        return pd.concat(curves, ignore_index=True)
 
     def means(self) -> dict[str, Effect]:
         """CKA of SNN × ANN, and its shortfall, as means over corresponding layers."""
@@ -80,6 +96,16 @@ class Comparison:
             numbers = [f"{100 * part:.1f}" for part in (found.value, found.low, found.high)]
             parts.append(f"{name} {numbers[0]} % ({numbers[1]} to {numbers[2]} %)")
         return f"{', '.join(parts)} of n = {self.n_test} test images"
+
+
+def _independent(name: str, found: list) -> list:
+    """Of ceilings every second: two that share a network are no two pairs."""
+    return found[: max(1, len(found) // 2 * 2) : 2] if name in ("snn", "ann") else found
+
+
+def _shortfall(cross: pd.DataFrame, snn: pd.DataFrame, ann: pd.DataFrame) -> pd.DataFrame:
+    """The mean of two ceilings minus a comparison, from rows of the same groups and layers."""
+    return cross.assign(value=(snn["value"] + ann["value"]) / 2 - cross["value"])
 
 
 @dataclass(frozen=True)
@@ -120,7 +146,10 @@ def origin_in_words(run: Run) -> str:
             f"back to where it began. Thresholds are {sensor.threshold:g}, with a scatter of {noise} % from "
             "pixel to pixel that is the same for all images: it is one camera."
         )
-    return f"The streams of this page, {run.title}, are such recordings; their thresholds are those of the camera."
+    return (
+        f"The streams of this page, {run.title}, are such recordings; their thresholds are those of the camera. The "
+        "picture shows the first test recording, by class and name, that has events."
+    )
 
 
 def split_in_words() -> str:
@@ -170,18 +199,23 @@ def compare(run: Run) -> Comparison:
     i, j = pairs[0]
     untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
 
-    def ceilings(networks: dict[int, TrainSpec]) -> list[xr.DataArray]:
-        # the diagonal does not depend on which of the two comes first
-        return [run.compare(*(networks[seed] for seed in sorted(pair)), groups=True) for pair in pairs]
-
+    # the diagonal does not depend on which of the two comes first
+    ceilings = {
+        name: [tuple(networks[seed] for seed in sorted(pair)) for pair in pairs]
+        for name, networks in (("snn", snn), ("ann", ann))
+    }
+    cross = [(snn[a], ann[b]) for a, b in pairs]
+    measured = {"cross": cross, **ceilings, "untrained": [untrained]}
+    measures = {name: [run.measures(*both, measures=SECOND) for both in found] for name, found in measured.items()}
+    measures["shuffled"] = [run.measures(*cross[0], measures=SECOND, pairing="shuffled")]
     return Comparison(
         networks=[run.train(spec) for spec in every],
-        cross=[run.compare(snn[a], ann[b], groups=True) for a, b in pairs],
-        snn=ceilings(snn),
-        ann=ceilings(ann),
+        cross=[run.compare(*both, groups=True) for both in cross],
+        **{name: [run.compare(*both, groups=True) for both in found] for name, found in ceilings.items()},
         untrained=run.compare(*untrained, groups=True),
         shuffled=run.compare(snn[i], ann[j], groups=True, pairing="shuffled"),
         rates=run.rates(snn[i]),
+        measures=measures,
         title=run.title,
         several=count > 1,
         n_test=run.n_test,

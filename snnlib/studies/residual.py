@@ -24,13 +24,15 @@ class Residual:
     """`cka`: where shortcuts are -> SNN × ANN of every pair of seeds (of the first one, for single stages).
 
     `controls`: ceilings and nulls of the networks with shortcuts everywhere, of the first pair. `measures`: that pair's
-    corresponding layers by all measures, with shortcuts everywhere and nowhere. `accuracy` has the columns shortcuts,
-    network, seed and accuracy, a share of `n_test` images.
+    corresponding layers by all measures, with shortcuts everywhere and nowhere; `beside`: by the name of the series
+    their ceilings and untrained networks. `accuracy` has the columns shortcuts, network, seed and accuracy, a share of
+    `n_test` images.
     """
 
     cka: dict[str, list[xr.DataArray]]
     controls: dict[str, list[xr.DataArray]]
     measures: dict[str, xr.Dataset]
+    beside: dict[str, xr.Dataset]
     accuracy: pd.DataFrame
     n_test: int
 
@@ -65,7 +67,16 @@ def residual(run: Run) -> Residual:
     if i != j:  # last, so that a chart without it gives the others the same colours
         controls["ceiling, SNN × SNN"] = [run.compare(snn, run.network(spiking=True, seed=j), groups=True)]
     measures = {name: run.measures(specs[name, True, i], specs[name, False, j]) for name in (EVERYWHERE, NOWHERE)}
-    return Residual(cka, controls, measures, pd.concat(accuracy, ignore_index=True), run.n_test)
+    beside = {}
+    for name in (EVERYWHERE, NOWHERE):
+        ann, other = (run.network(spiking=False, seed=seed, residual=variants[name]) for seed in (j, i))
+        if i != j:
+            beside[f"ceiling, ANN × ANN, {name}"] = run.measures(other, ann, jackknife=False)
+        untrained = [
+            run.network(spiking=k, seed=s, residual=variants[name], epochs=0) for k, s in ((True, i), (False, j))
+        ]
+        beside[f"untrained, {name}"] = run.measures(*untrained, jackknife=False)
+    return Residual(cka, controls, measures, beside, pd.concat(accuracy, ignore_index=True), run.n_test)
 
 
 def in_stages(kept: Sequence[int]) -> str:
@@ -91,7 +102,10 @@ def through_blocks(comparisons: Mapping[str, Sequence[xr.DataArray]]) -> pd.Data
 
 
 def with_and_without(results: Residual) -> pd.DataFrame:
-    """The same for shortcuts everywhere and nowhere, by all measures; those beside CKA are of the first pair alone."""
+    """The same for shortcuts everywhere and nowhere, by all measures, with ceilings and untrained networks of both.
+
+    Those, and measures other than CKA, are of the first pair alone.
+    """
     cka = through_blocks(both(results)).assign(measure=MEASURES["cka"].title)
     layout = tables.along_blocks(tables.all_images(results.cka[EVERYWHERE][0]), "").drop(columns=["value", "series"])
 
@@ -100,7 +114,14 @@ def with_and_without(results: Residual) -> pd.DataFrame:
         return pd.concat([layout.assign(value=row, series=series, group=g) for g, row in enumerate(values)])
 
     found = {f"shortcuts {name}": [one] for name, one in results.measures.items()}
-    return pd.concat([cka, *rows.second_measures(found, table, BY)], ignore_index=True)
+    beside = {name: [one] for name, one in results.beside.items()}
+    cka_beside = [
+        tables.over_seeds([table(one["similarity"].sel(measure="cka"), name) for one in sets], BY).assign(
+            measure=MEASURES["cka"].title
+        )
+        for name, sets in beside.items()
+    ]
+    return pd.concat([cka, *cka_beside, *rows.second_measures(found | beside, table, BY)], ignore_index=True)
 
 
 def both(results: Residual) -> dict[str, list[xr.DataArray]]:

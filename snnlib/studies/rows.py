@@ -12,6 +12,10 @@ from snnlib import tables
 from snnlib.evidence import Effect, share
 from snnlib.similarity import MEASURES
 
+# where only some are shown, those that have an interval over images at next to no cost
+SECOND = tuple(name for name, about in MEASURES.items() if about.sums and name != "cka")
+COLUMNS = ("series", "layer", "position", "kind", "stage")  # of a curve along depth but for its numbers
+
 
 def point(setting: Any, network: str, found: Effect, factor: float = 1) -> dict[str, Any]:
     """An effect as a row for `charts.sweep`, its numbers times a factor."""
@@ -39,12 +43,12 @@ def accuracies(table: pd.DataFrame, n_test: int) -> pd.DataFrame:
 def second_measures(
     found: Mapping[str, Sequence[xr.Dataset]],
     table: Callable[[xr.DataArray, str], pd.DataFrame] = tables.by_measure,
-    by: Sequence[str] = ("series", "layer", "position", "kind", "stage"),
+    by: Sequence[str] = COLUMNS,
 ) -> list[pd.DataFrame]:
     """Curves along depth of every measure but CKA, as `charts.depth_curve` takes them: with a column measure.
 
     Args:
-        found: series -> for each pair of networks its corresponding layers by all measures.
+        found: series -> for each pair of networks its corresponding layers by all measures, or some.
         table: makes the rows of one measure, (group, layer), of one pair.
         by: the columns of these rows but value and group.
     """
@@ -55,6 +59,7 @@ def second_measures(
         for name, about in MEASURES.items()
         if name != "cka"
         for series, sets in found.items()
+        if name in sets[0]["measure"]
     ]
 
 

@@ -86,7 +86,8 @@ def heatmaps(settings: list[Setting]) -> dict[float, xr.DataArray]:
 def depth_curves(results: Spatial) -> pd.DataFrame:
     """Corresponding layers by all measures, as `charts.depth_curve` takes them: with a column measure, CKA first.
 
-    Intervals are over images and seeds; second measures of nulls and ceilings are of one pair and have none.
+    Intervals are over images and seeds; second measures of nulls and ceilings are of one pair, and those of them that
+    are no sums over pairs of images have none.
     """
     cka = {"SNN × ANN": results.cross, "untrained": results.untrained, "shuffled": results.shuffled}
     names = ("ceiling, SNN × SNN", "ceiling, ANN × ANN")
@@ -139,7 +140,8 @@ def all_measures(
 ) -> dict[str, list[xr.Dataset]]:
     """Series -> corresponding layers by all measures, of pairs of specs: SNN × ANN, untrained, and of one kind.
 
-    `jackknife` gives SNN × ANN an interval over images, at several times the cost of all the rest.
+    `jackknife` gives all measures of SNN × ANN an interval over images, at several times the cost of all the rest; of
+    those that are sums over pairs of images everything has one.
     """
     found = {
         "SNN × ANN": [run.measures(*specs, jackknife=jackknife) for specs in both],

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from snnlib import tables
 from snnlib.claims.spatial import mean_of_blocks
-from snnlib.claims.temporal import dynamics, dynamics_of_stage
+from snnlib.claims.temporal import dynamics, dynamics_of_stage, dynamics_of_steps
 from snnlib.evidence import Effect, effect
 from snnlib.run import Run
+from snnlib.similarity import MEASURES
 from snnlib.studies import rows
 
+CROSS = "SNN × ANN"
 OF_BLOCKS = "CKA of block outputs"
+RATE, SETTLED, AS_ANN = "firing rate (spikes per neuron and step)", "CKA with the last step", "CKA with the ANN"
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Temporal:
     `concat`: the same with time flattened, over (layer_a, layer_b); `rates`: firing rates over (layer, step); all with
     the dimension group before them. `untrained`: `within` of an untrained SNN of the run's T. By series, of the first
     pair: `step_controls`, nulls and ceilings of `across` at the run's T, and `controls`, those of `concat` by T.
+    `measures`: corresponding layers by others than CKA, (measure, group, layer, step_a, step_b), by the series of
+    `moving` and of `step_controls`, and of SNN × ANN; each has one entry, of the first pair at the run's T.
     `accuracy` has the columns T, network, seed and accuracy, a share of `n_test` images; T is missing for the ANN.
     """
 
@@ -37,6 +43,7 @@ class Temporal:
     untrained: xr.DataArray
     step_controls: dict[str, xr.DataArray]
     controls: dict[str, dict[int, xr.DataArray]]
+    measures: dict[str, list[xr.Dataset]]
     accuracy: pd.DataFrame
     n_test: int
 
@@ -44,7 +51,7 @@ class Temporal:
 def temporal(run: Run) -> Temporal:
     """Train the networks of this section, all together, and compare them."""
     own, pairs = run.value("T"), tables.seed_pairs(run.seeds)
-    neuron = {"tau": run.value("tau"), "alpha": run.value("alpha")}
+    neuron = _neuron(run)
     cases = {T: pairs if own == T else pairs[:1] for T in sorted({own, *run.value("timesteps")})}
     snn = {(T, i): run.network(spiking=True, seed=i, T=T, **neuron) for T in cases for i, _ in cases[T]}
     ann = {j: run.network(spiking=False, seed=j) for _, j in pairs}
@@ -68,6 +75,14 @@ def temporal(run: Run) -> Temporal:
     if several:
         step_controls["ceiling, SNN × SNN"] = run.compare(snn[own, i], snn[own, j], **each)
         controls["ceiling, SNN × SNN"] = {own: run.compare(snn[own, i], snn[own, j], **flat)}  # others have one network
+    second = {"measures": rows.SECOND}
+    alone = {_of(own): snn[own, i], _untrained(own): initial[own]}
+    measures = {series: [run.measures(one, one, time="each", **second)] for series, one in alone.items()}
+    measured = {CROSS: (snn[own, i], ann[j]), "untrained": (initial[own], initial_ann)}
+    if several:
+        measured |= {"ceiling, ANN × ANN": (ann[i], ann[j]), "ceiling, SNN × SNN": (snn[own, i], snn[own, j])}
+    measures |= {series: [run.measures(*both, time="same", **second)] for series, both in measured.items()}
+    measures["shuffled"] = [run.measures(snn[own, i], ann[j], time="same", pairing="shuffled", **second)]
     return Temporal(
         T=own,
         within={T: [run.compare(snn[T, i], snn[T, i], **each) for i, _ in cases[T]] for T in cases},
@@ -77,9 +92,14 @@ def temporal(run: Run) -> Temporal:
         untrained=run.compare(initial[own], initial[own], **each),
         step_controls=step_controls,
         controls=controls,
+        measures=measures,
         accuracy=pd.concat(accuracy, ignore_index=True),
         n_test=run.n_test,
     )
+
+
+def _neuron(run: Run) -> dict[str, float]:
+    return {"tau": run.value("tau"), "alpha": run.value("alpha")}
 
 
 def first(by_T: Mapping[int, list[xr.DataArray]]) -> dict[int, xr.DataArray]:
@@ -110,21 +130,83 @@ def same_step(cka: xr.DataArray, T: int) -> xr.DataArray:
     return tables.same_step(tables.by_step(cka), T)
 
 
+def layers_and_steps(results: Temporal) -> dict[int, dict[str, xr.DataArray]]:
+    """By T, of the first pair of networks, what `explorer.Explorer` shows of every spiking layer at every step."""
+    within, across, rates = first(results.within), first(results.across), first(results.rates)
+    return {T: _maps(within[T], across[T], rates[T]) for T in rates}
+
+
+def layers_and_steps_of(run: Run, T: int) -> dict[str, xr.DataArray]:
+    """The same for a T of the reader's, trained and compared now if the store does not have it.
+
+    Raises:
+        SpecError: a T that networks cannot have; on event data any other than their number of frames.
+    """
+    i, j = tables.seed_pairs(run.seeds)[0]
+    snn = run.network(spiking=True, seed=i, T=T, **_neuron(run))
+    ann = run.network(spiking=False, seed=j)
+    return _maps(run.compare(snn, snn, time="each"), run.compare(snn, ann, time="each"), run.rates(snn))
+
+
+def _maps(within: xr.DataArray, across: xr.DataArray, rates: xr.DataArray) -> dict[str, xr.DataArray]:
+    """By quantity, (layer, step) of the layers that fire."""
+    T = rates.sizes["step"]
+    settled = tables.by_step(within).isel(step_b=-1, drop=True).rename(step_a="step")
+    found = {RATE: rates, SETTLED: settled, AS_ANN: same_step(across, T)}
+    firing = {"layer": rates["layer"].values}
+    return {name: of.sel(firing).assign_coords(step=np.arange(1, T + 1)) for name, of in found.items()}
+
+
 def moving(results: Temporal) -> dict[str, list[xr.DataArray]]:
     """SNNs with themselves that have dynamics, those of more than one step, as series of a chart."""
-    found = {f"T = {T}": cka for T, cka in results.within.items() if T > 1}
-    return found | {f"untrained, T = {results.T}": [results.untrained]}
+    found = {_of(T): cka for T, cka in results.within.items() if T > 1}
+    return found | {_untrained(results.T): [results.untrained]}
+
+
+def _of(T: int) -> str:
+    return f"T = {T}"
+
+
+def _untrained(T: int) -> str:
+    return f"untrained, T = {T}"
 
 
 def dynamics_along_depth(results: Temporal) -> pd.DataFrame:
-    """The dynamics of every layer, as `charts.depth_curve` takes them."""
-    return pd.concat(
-        [
-            tables.over_seeds([tables.by_measure(dynamics(cka), series) for cka in arrays])
-            for series, arrays in moving(results).items()
-        ],
-        ignore_index=True,
+    """The dynamics of every layer, as `charts.depth_curve` takes them; by measures other than CKA of the first SNN."""
+    cka = [
+        tables.over_seeds([tables.by_measure(dynamics(cka), series) for cka in arrays])
+        for series, arrays in moving(results).items()
+    ]
+
+    def table(similarity: xr.DataArray, series: str) -> pd.DataFrame:
+        return tables.by_measure(dynamics_of_steps(similarity), series)
+
+    others = rows.second_measures(
+        {name: results.measures[name] for name in (_of(results.T), _untrained(results.T))}, table
     )
+    return pd.concat([*(curve.assign(measure=MEASURES["cka"].title) for curve in cka), *others], ignore_index=True)
+
+
+def steps_along_depth(results: Temporal) -> pd.DataFrame:
+    """The first and the last step of SNNs with their ANNs along depth, by all measures, with nulls and ceilings.
+
+    These are those of the last step. As `charts.depth_curve` takes it.
+    """
+    last = results.T - 1
+    compared = {f"{CROSS}, step {step + 1}": (CROSS, step) for step in (0, last)}
+    compared |= {series: (series, last) for series in sorted(results.step_controls)}
+    by_cka = {CROSS: results.across[results.T]} | {name: [cka] for name, cka in results.step_controls.items()}
+
+    def curve(steps: xr.DataArray, series: str) -> pd.DataFrame:
+        of_step = tables.same_step(steps, results.T).isel(step=compared[series][1], drop=True)
+        return tables.by_measure(of_step, series)
+
+    curves = [
+        tables.over_seeds([curve(tables.by_step(cka), series) for cka in by_cka[of]])
+        for series, (of, _) in compared.items()
+    ]
+    others = rows.second_measures({series: results.measures[of] for series, (of, _) in compared.items()}, curve)
+    return pd.concat([*(each.assign(measure=MEASURES["cka"].title) for each in curves), *others], ignore_index=True)
 
 
 def dynamics_of_stages(results: Temporal) -> dict[str, tuple[Effect, Effect]]:
@@ -139,7 +221,7 @@ def dynamics_of_stages(results: Temporal) -> dict[str, tuple[Effect, Effect]]:
 def by_step(results: Temporal) -> pd.DataFrame:
     """Mean CKA of block outputs at each step of the run's T, with nulls and ceilings, as `charts.sweep` takes it."""
     found = []
-    compared = {"SNN × ANN": results.across[results.T]}
+    compared = {CROSS: results.across[results.T]}
     compared |= {series: [cka] for series, cka in results.step_controls.items()}
     for series, arrays in compared.items():
         tabled = [same_step(cka, results.T) for cka in arrays]
@@ -153,7 +235,7 @@ def by_step(results: Temporal) -> pd.DataFrame:
 
 def by_T(results: Temporal) -> pd.DataFrame:
     """Mean CKA of block outputs, time flattened, for every T, with nulls and ceilings, as `charts.sweep` takes it."""
-    compared = {"SNN × ANN": results.concat}
+    compared = {CROSS: results.concat}
     compared |= {series: {T: [cka] for T, cka in of_T.items()} for series, of_T in results.controls.items()}
     return pd.DataFrame(
         [
@@ -176,3 +258,17 @@ def accuracies(results: Temporal) -> pd.DataFrame:
     snns = of["SNN"].assign(setting=of["SNN"]["T"].astype(int))
     anns = [of["ANN"].assign(setting=T) for T in results.concat]
     return rows.accuracies(pd.concat([snns, *anns]), results.n_test)
+
+
+def maps(results: Temporal, kind: str = "act") -> dict[str, dict[int, xr.DataArray]]:
+    """SNN × ANN for every T, all pairs of layers of one kind, as `charts.heatmap_choice` takes them: of the first pair
+    of networks trained, never trained, and trained but shown the images in unlike order."""
+    cases = {"trained": first(results.concat)}
+    for name, series in (("never trained", "untrained"), ("shuffled images", "shuffled")):
+        cases[name] = {T: tables.all_images(cka) for T, cka in results.controls[series].items()}
+    return {name: {T: of_kind(cka, kind) for T, cka in by_T.items()} for name, by_T in cases.items()}
+
+
+def of_kind(cka: xr.DataArray, kind: str) -> xr.DataArray:
+    """Only the layers of one kind, on both sides."""
+    return cka.isel({f"layer_{side}": (cka[f"kind_{side}"] == kind).values for side in "ab"})

@@ -32,15 +32,21 @@ class Checkpoint:
 
     def restore(self, state: dict[str, Any]) -> bool:
         """Fill `state` from the file, if there is one of the same spec and code; whether it was."""
+        if not self.fabric.broadcast(self.fabric.is_global_zero and self._is_usable()):
+            return False
+        stateful = {key: value for key, value in state.items() if hasattr(value, "state_dict")}
+        rest = self.fabric.load(self.path, stateful, strict=False)
+        state |= {key: rest[key] for key in state if key not in stateful}
+        if self.fabric.is_global_zero:
+            tqdm.write(f"going on after epoch {state['epoch']}", file=sys.stderr)
+        return True
+
+    def _is_usable(self) -> bool:
         if not self.path.exists():
             return False
         if self._identity() != self.identity:
             tqdm.write(f"{self.path} is of another spec or other code: training starts over", file=sys.stderr)
             return False
-        stateful = {key: value for key, value in state.items() if hasattr(value, "state_dict")}
-        rest = self.fabric.load(self.path, stateful, strict=False)
-        state |= {key: rest[key] for key in state if key not in stateful}
-        tqdm.write(f"going on after epoch {state['epoch']}", file=sys.stderr)
         return True
 
     def _identity(self) -> dict[str, str] | None:

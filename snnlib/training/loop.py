@@ -18,7 +18,10 @@ import math
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +38,8 @@ from snnlib.data.images import ImageData, holdout
 from snnlib.memory import keep_freed_memory
 from snnlib.models import build_model
 from snnlib.models.parts import Classifier
-from snnlib.spec import DataSpec, ModelSpec, TrainSpec
-from snnlib.training import pace
+from snnlib.spec import DataSpec, ModelSpec, SpecError, TrainSpec
+from snnlib.training import pace, ranks
 from snnlib.training.checkpoint import Checkpoint
 
 EVAL_BATCH = 250
@@ -57,7 +60,7 @@ class Network:
     """A trained network and what is known of its training.
 
     `model` is in evaluation mode, `history` one dict an epoch, `means` how the step was computed: the precision and
-    device that were used, the number of threads, and whether its kernels were compiled.
+    device that were used, the number of processes and of threads in each, and whether its kernels were compiled.
     """
 
     spec: TrainSpec
@@ -74,12 +77,17 @@ def build(model: ModelSpec, data: DataSpec, seed: int) -> Classifier:
         return build_model(settings.pop("arch"), in_channels=data.in_channels, num_classes=data.num_classes, **settings)
 
 
+def one_device(precision: str) -> Fabric:
+    """The best device there is."""
+    return Fabric(accelerator="auto", devices=1, precision=precision)
+
+
 def train(
     spec: TrainSpec,
     data: ImageData,
     folder: Path,
     *,
-    fabric: Fabric | None = None,
+    devices: Callable[[str], Fabric] = one_device,
     progress: bool = True,
     siblings: int = 1,
     stop: threading.Event | None = None,
@@ -90,24 +98,28 @@ def train(
         spec: what to train and how. "bf16-mixed" computes in float32 where that is faster (`pace.precision_here`).
         data: the images; must be those that `spec.data` names.
         folder: where the checkpoint of the last finished epoch is kept, `checkpoint.pt`.
-        fabric: devices and strategy; by default one device, the best there is.
+        devices: makes the Fabric that names devices, hosts and strategy, given a precision. With several processes all
+            of them call this function, each gets the network, and the first alone writes and prints; `folder` must be
+            one that all of them see.
         progress: print a forecast and a progress bar on standard error.
         siblings: how many networks are trained together with this one, and wait for the same compiler.
         stop: once set, the training ends with `Stopped` before its next step.
 
     Raises:
         TrainingDiverged: when the loss stops being finite; names the epoch and the learning rate.
+        SpecError: batches that several processes cannot share evenly.
     """
-    precision = {} if fabric else {"precision": pace.precision_here(spec.precision)}
-    fabric = fabric or Fabric(accelerator="auto", devices=1, **precision)
+    precision = pace.precision_here(spec.precision)
+    fabric = devices(precision)
     fabric.launch()
     raw = build(spec.model, spec.data, spec.seed).to(memory_format=torch.channels_last)
     if spec.epochs == 0:
         return Network(spec, raw.eval(), [])
     keep_freed_memory()
     training, test = _batches(spec, data, fabric)
-    optimizer = torch.optim.SGD(raw.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay)
-    model, optimizer = fabric.setup(raw, optimizer)
+    learner = raw if fabric.world_size == 1 else ranks.synchronised(raw, fabric.device)
+    settings = {"lr": spec.lr, "momentum": spec.momentum, "weight_decay": spec.weight_decay}
+    model, optimizer = fabric.setup(learner, torch.optim.SGD(learner.parameters(), **settings))
     schedule = LambdaLR(optimizer, _rate(len(training), spec))
     state = {"model": model, "optimizer": optimizer, "schedule": schedule, "epoch": 0, "history": [], "means": {}}
     checkpoint = Checkpoint(folder / "checkpoint.pt", spec, fabric)
@@ -122,11 +134,13 @@ def train(
         siblings=siblings,
         compiled=state["means"].get("compiled"),
     )
+    expected = fabric.broadcast(expected)  # ranks that measured differently must not choose differently
     if progress and fabric.is_global_zero:
         where = f"{fabric.device}, compiled kernels" if expected.compiled else str(fabric.device)
         tqdm.write(f"training {spec.slug}: about {pace.as_text(expected.seconds)} on {where}", file=sys.stderr)
     means = {"compiled": expected.compiled, "threads": torch.get_num_threads(), "device": fabric.device.type}
-    state["means"] = state["means"] or precision | means  # of a training that is resumed, those it began with
+    means |= {"precision": precision, "processes": fabric.world_size}
+    state["means"] = state["means"] or means  # of a training that is resumed, those it began with
     with kernels.compiled(expected.compiled):
         for epoch in range(state["epoch"], spec.epochs):
             started = time.perf_counter()
@@ -141,6 +155,8 @@ def train(
             state["epoch"] = epoch + 1
             state["means"]["compiled"] = kernels.are_compiled()  # not if the compiler has failed
             checkpoint.save(state)
+    if learner is not raw:
+        raw.load_state_dict(learner.state_dict())
     return Network(spec, raw.eval(), state["history"], state["means"])
 
 
@@ -150,7 +166,12 @@ def _batches(spec: TrainSpec, data: ImageData, fabric: Fabric) -> tuple[Batches,
     training, validation = (
         holdout(data.train, spec.validation, seed=spec.seed) if spec.validation else (data.train, None)
     )
-    ranks = {"rank": fabric.global_rank, "world_size": fabric.world_size}
+    if fabric.world_size > 1 and len(training) <= spec.batch_size:
+        raise SpecError(
+            f"batch_size = {spec.batch_size} takes all {len(training)} training images at once, which "
+            f"{fabric.world_size} processes cannot share evenly; train on one, or with a smaller batch_size"
+        )
+    share = {"rank": fabric.global_rank, "world_size": fabric.world_size}
     augment = Augment.preset(data.name, data.image_size)
     batches = Batches(
         training,
@@ -159,7 +180,7 @@ def _batches(spec: TrainSpec, data: ImageData, fabric: Fabric) -> tuple[Batches,
         augment=augment,
         drop_last=len(training) > spec.batch_size,
         **normal,
-        **ranks,
+        **share,
     )
     looked_at = {"test": Batches(data.test, EVAL_BATCH, **normal)}
     if validation is not None:
@@ -208,7 +229,7 @@ def _train_epoch(
         for images, labels in batches:
             if stop is not None and stop.is_set():
                 raise Stopped(f"{spec.slug} was stopped in epoch {epoch + 1}; asked for again, it goes on from there")
-            images, labels = _to(images, labels, fabric.device)
+            images, labels = _to(images, labels, model)
             optimizer.zero_grad()
             logits, loss = _forward_backward(model, images, labels, fabric)
             optimizer.step()
@@ -248,22 +269,31 @@ def _forward_backward(model: Any, images: Tensor, labels: Tensor, fabric: Fabric
 def evaluate(model: nn.Module, batches: Batches, fabric: Fabric | None = None) -> dict[str, float]:
     """Mean cross-entropy and top-1 accuracy (0 to 1) in evaluation mode; the model's mode is restored.
 
-    Given a model that `fabric` has set up, its precision is used.
+    Given a model that `fabric` has set up, its precision is used, and several processes take the batches in turn.
     """
-    device = fabric.device if fabric else next(model.parameters()).device
+    # without Fabric's wrapper, in which ranks would wait for each other at every batch
+    network, precision = (model.module, fabric.autocast) if fabric else (model, nullcontext)
+    rank, world_size = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
     was_training = model.training
     model.eval()
     loss, correct, total = 0.0, 0, 0
-    for images, labels in batches:
-        images, labels = _to(images, labels, device)
-        logits = model(images).float()
+    for images, labels in islice(batches, rank, None, world_size):
+        images, labels = _to(images, labels, model)
+        with precision():
+            logits = network(images).float()
         loss += float(cross_entropy(logits, labels, reduction="sum"))
         correct += int((logits.argmax(1) == labels).sum())
         total += len(labels)
     model.train(was_training)
+    if world_size > 1:
+        sums = torch.tensor([loss, correct, total], dtype=torch.float64, device=fabric.device)
+        loss, correct, total = fabric.all_reduce(sums, reduce_op="sum").tolist()
     return {"loss": loss / total, "accuracy": correct / total}
 
 
-def _to(images: Tensor, labels: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+def _to(images: Tensor, labels: Tensor, model: nn.Module) -> tuple[Tensor, Tensor]:
+    """Both where the model is, and the images in the precision of its weights."""
+    weights = next(model.parameters())
     layout = {"memory_format": torch.channels_last} if images.dim() == 4 else {}  # frames are (T, B, C, H, W)
-    return images.to(device, non_blocking=True, **layout), labels.to(device, non_blocking=True)
+    images = images.to(weights.device, weights.dtype, non_blocking=True, **layout)
+    return images, labels.to(weights.device, non_blocking=True)

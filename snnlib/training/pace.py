@@ -72,7 +72,7 @@ def forecast(
 def _step_seconds(model: nn.Module, batch: tuple[Tensor, Tensor], fabric: Fabric) -> float:
     scratch = copy.deepcopy(model).to(fabric.device).train()
     layout = {"memory_format": torch.channels_last} if batch[0].dim() == 4 else {}  # frames are (T, B, C, H, W)
-    images = batch[0].to(fabric.device, **layout)
+    images = batch[0].to(fabric.device, next(scratch.parameters()).dtype, **layout)
     labels = batch[1].to(fabric.device)
     step = 0.0
     for _ in range(2):  # the first step pays for allocations, and for the compiler
