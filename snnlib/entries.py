@@ -22,6 +22,14 @@ from snnlib.spec import Spec
 CARD, SUMS = "card.json", "SHA256SUMS"
 
 
+class DamagedEntry(UserWarning):
+    """A file of the store is missing or is not what its checksum says."""
+
+
+class OtherCode(UserWarning):
+    """An entry was made by code that computes differently from today's."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One stored model or result."""
@@ -38,17 +46,28 @@ class Entry:
     def spec(self) -> Spec:
         return getattr(specs, self.kind)(**self.card["spec"])
 
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the payload: of a network's weights, of a result's values."""
+        (payload,) = (found for name, found in listed(self.folder).items() if name != CARD)
+        return payload
+
+
+def listed(folder: Path) -> dict[str, str]:
+    """File name -> SHA-256, as an entry's list of checksums gives them."""
+    lines = (folder / SUMS).read_text().splitlines()
+    return dict(reversed(line.split("  ", 1)) for line in lines)
+
 
 def damage(folder: Path) -> str | None:
     """What is wrong with an entry's files, or None: every file must be there and have the checksum it was given."""
     try:
-        lines = (folder / SUMS).read_text().splitlines()
-        listed = dict(reversed(line.split("  ", 1)) for line in lines)
+        expected_sums = listed(folder)
     except (OSError, ValueError) as error:
         return f"{folder / SUMS} cannot be read ({error})"
-    if CARD not in listed:
+    if CARD not in expected_sums:
         return f"{folder / SUMS} does not list {CARD}"
-    for name, expected in listed.items():
+    for name, expected in expected_sums.items():
         path = folder / name
         if not path.is_file():
             return f"{path} is missing"

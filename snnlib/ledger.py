@@ -75,7 +75,7 @@ def protocol(lines: list[Line]) -> Markdown:
         f"{_each(run.value('epochs') for run in runs)} epochs (the paper: 300)",
         f"seeds {', '.join(map(str, first.seeds))}",
         f"trained on {_each(machines)}",
-        f"commit `{commit[:10] + commit[40:]}`" if commit else "no commit known",
+        f"commit `{provenance.short(commit)}`" if commit else "no commit known",
     ]
     return Markdown(f"**Protocol:** {' · '.join(parts)}. The verdicts hold for it and for nothing else.")
 
@@ -84,7 +84,7 @@ def _machines(run: Run) -> list[str]:
     """What the networks of a run were trained on, as their cards say."""
     specs = [run.network(spiking=spiking, seed=seed) for spiking in (True, False) for seed in run.seeds]
     cards = [entry.card["hardware"] for entry in map(run.store.find, specs) if entry]
-    return [", ".join(card["accelerators"]) or f"{card['processor']} ({card['cores']} cores)" for card in cards]
+    return [provenance.machine(card) for card in cards]
 
 
 def _each(values: Iterable[object]) -> str:

@@ -1,4 +1,4 @@
-"""The first two cells of every notebook: parameters in, a validated run out."""
+"""What every notebook calls: parameters in, a validated run out; criteria, verdicts, and figures that say whence."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any, TypeVar
 from IPython.display import Markdown
 
 from snnlib.claims import Claim, Verdict
-from snnlib.parameters import Parameters
-from snnlib.provenance import git_commit
+from snnlib.figures import figure, open_page
+from snnlib.parameters import PageParameters, Parameters
+from snnlib.provenance import git_commit, short
 from snnlib.run import Run
-from snnlib.spec import Spec, SpecError
+from snnlib.spec import SpecError
 
-P = TypeVar("P", bound=Spec)
+__all__ = ["begin", "criterion", "figure", "protocol", "validated", "verdict"]
+
+P = TypeVar("P", Parameters, PageParameters)
 
 MARK = "# Parameters"  # what our parameters cells, and the cells papermill injects, begin with
 
@@ -30,7 +33,10 @@ def begin(namespace: Mapping[str, Any], schema: type[Parameters] = Parameters) -
     Raises:
         SpecError: as `validated`, and where data are missing.
     """
-    return Run.of(validated(namespace, schema))
+    given = validated(namespace, schema)
+    run = Run.of(given)
+    open_page(given, run)
+    return run
 
 
 def validated(namespace: Mapping[str, Any], schema: type[P]) -> P:
@@ -49,7 +55,9 @@ def validated(namespace: Mapping[str, Any], schema: type[P]) -> P:
                 f"{name} = {namespace.get(name)!r}: there is no parameter {name}; {hint}"
                 f"this notebook has {', '.join(known)}."
             )
-    return schema(**{name: namespace[name] for name in known if name in namespace})
+    given = schema(**{name: namespace[name] for name in known if name in namespace})
+    open_page(given)
+    return given
 
 
 def protocol(run: Run) -> Markdown:
@@ -63,7 +71,7 @@ def protocol(run: Run) -> Markdown:
         f"{epochs} epoch{'s' * (epochs != 1)} (the paper: 300)",
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
         f"n = {run.value('n_images')} test images",
-        f"commit `{commit[:10] + commit[40:]}`" if commit else "no commit known",
+        f"commit `{short(commit)}`" if commit else "no commit known",
     ]
     alone = " One seed: SNN and ANN start from equal weights, there are no ceilings, and no verdict is given."
     return Markdown(f"**Protocol:** {' · '.join(parts)}.{alone * (len(seeds) == 1)}")

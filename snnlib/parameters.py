@@ -72,14 +72,20 @@ Preset = Annotated[str, BeforeValidator(_one_of(*PRESETS))]
 
 
 class PageParameters(Spec):
-    """The one parameter of pages that train nothing of the study's: they compute the same under every preset."""
+    """The one parameter of pages that train nothing of the study's: they compute the same under every preset.
+
+    `notebook`: the file in notebooks/ that has these parameters; "" for parameters of none.
+    """
+
+    notebook: ClassVar[str] = ""
 
     preset: Preset = "quick"
 
 
 class Parameters(Spec):
-    """The parameters that every notebook has. `family`: the networks whose depth `depth` is."""
+    """The parameters that every notebook has. `family`: the networks whose depth `depth` is; `notebook`: as above."""
 
+    notebook: ClassVar[str] = ""
     family: ClassVar[str] = "resnet"
 
     preset: Preset = "quick"
@@ -106,8 +112,22 @@ class Parameters(Spec):
         return getattr(PRESETS[self.preset], self.preset_names.get(name, name)) if given is None else given
 
 
+class QuickstartParameters(Parameters):
+    """Those of the quick start."""
+
+    notebook: ClassVar[str] = "00_quickstart"
+
+
+class TrainingParameters(Parameters):
+    """Those of the page on training."""
+
+    notebook: ClassVar[str] = "01_training"
+
+
 class SpatialParameters(Parameters):
     """Those of the section on width and depth."""
+
+    notebook: ClassVar[str] = "02_spatial_cka"
 
     widths: Widths | None = None
     depths: Depths | None = None
@@ -126,6 +146,8 @@ Epsilons = Annotated[
 
 class AdversarialParameters(Parameters):
     """Those of the section on adversarial images."""
+
+    notebook: ClassVar[str] = "06_adversarial"
 
     method: Annotated[str, BeforeValidator(_one_of("pgd", "fgsm"))] = "pgd"
     epsilons: Epsilons | None = None
@@ -167,6 +189,8 @@ Kept = Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(_some_stag
 class ResidualParameters(Parameters):
     """Those of the section on residual connections."""
 
+    notebook: ClassVar[str] = "03_residual"
+
     shortcuts: Annotated[tuple[Kept, ...], BeforeValidator(_stages)] | None = None
 
 
@@ -175,6 +199,8 @@ Timesteps = Annotated[tuple[PositiveInt, ...], BeforeValidator(_several), Field(
 
 class TemporalParameters(Parameters):
     """Those of the section on time. A network of a single step has no dynamics: its own T starts from 2."""
+
+    notebook: ClassVar[str] = "04_temporal"
 
     T: Annotated[int, Field(ge=2, strict=True)] | None = None
     timesteps: Timesteps | None = None
@@ -189,6 +215,8 @@ class EventParameters(Parameters):
     None takes those that the events were made from.
     """
 
+    notebook: ClassVar[str] = "05_event_data"
+
     size: Annotated[int, Field(ge=4, multiple_of=4, strict=True)] | None = None
     still: str | None = None
 
@@ -199,11 +227,15 @@ class EventParameters(Parameters):
 class SpeedParameters(PageParameters):
     """Those of the page on speed."""
 
+    notebook: ClassVar[str] = "a3_speed"
+
     results: Annotated[Path | None, BeforeValidator(_path)] = None
 
 
 class EstimatorParameters(PageParameters):
     """Those of the page that tests the estimators."""
+
+    notebook: ClassVar[str] = "a4_estimator"
 
     sizes: Annotated[
         tuple[Annotated[int, Field(ge=12, strict=True)], ...], BeforeValidator(_several), Field(min_length=1)
@@ -216,6 +248,7 @@ class EstimatorParameters(PageParameters):
 class VggParameters(Parameters):
     """Those of the appendix on VGG networks: depth and width are a VGG's."""
 
+    notebook: ClassVar[str] = "a1_vgg"
     family: ClassVar[str] = "vgg"
     preset_names: ClassVar[Mapping[str, str]] = {"depth": "vgg_depth", "width": "vgg_width"}
 
@@ -225,12 +258,16 @@ class VggParameters(Parameters):
 class ManyClassesParameters(Parameters):
     """Those of the appendix on CIFAR-100."""
 
+    notebook: ClassVar[str] = "a2_cifar100"
+
     def data_set(self) -> str:
         return self.dataset or PRESETS[self.preset].many_classes
 
 
 class OwnNetworksParameters(PageParameters):
     """Those of the page on networks of one's own. Eight groups of images need eight of them."""
+
+    notebook: ClassVar[str] = "b1_bring_your_own"
 
     T: PositiveInt = 4
     epochs: NonNegativeInt = 3

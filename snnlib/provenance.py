@@ -8,10 +8,12 @@ import hashlib
 import io
 import os
 import platform
+import re
 import subprocess
 import tokenize
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,16 @@ def git_commit() -> str | None:
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def short(commit: str | None) -> str:
+    """A commit for people: "1234567890+changes"."""
+    return commit[:10] + commit[40:] if commit else "unknown"
+
+
+def machine(hardware: Mapping[str, Any]) -> str:
+    """What computed, for people, of what `hardware` says: the accelerators, else the processor."""
+    return ", ".join(hardware["accelerators"]) or f"{hardware['processor']} ({hardware['cores']} cores)"
 
 
 @functools.cache
@@ -117,3 +129,24 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:  # run from a checkout that is not installed
         return None
+
+
+def built_with() -> dict[str, str]:
+    """Name -> version of the packages that this one, its notebooks and its book ask for, as far as they are there.
+
+    Raises:
+        PackageNotFoundError: this package is not installed, so nobody knows what it asks for.
+    """
+    names = []
+    for line in requires("snnlib") or ():
+        name, extra = re.match(r"[\w.-]+", line), re.search(r"extra == ['\"](\w+)", line)
+        if name and (extra is None or extra[1] not in ("test", "bench", "dev")):
+            names.append(name[0])
+    found = {name: _version(name) for name in sorted(set(names) - {"snnlib"}, key=str.lower)}
+    return {name: installed for name, installed in found.items() if installed}
+
+
+def installed() -> dict[str, str]:
+    """Name -> version of all packages that are installed beside this one."""
+    found = {each.metadata["Name"]: each.version for each in distributions()}
+    return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))

@@ -7,6 +7,9 @@
 `Store.get(spec)` finds an entry in the published layer, else in the cache, else computes it and keeps it. What was made
 anew in the cache comes before the published; what other code left in the cache does not count. An entry is written
 under a temporary name and renamed whole. Of two processes that ask for the same thing one works, the other waits.
+
+A result says in `attrs["entry"]` which entry it is, and the card of an entry, under "inputs", the checksums of what it
+was computed from.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,17 +31,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from snnlib.data.images import default_cache_dir
-from snnlib.entries import Entry, damage, read_card, seal, whole_folder
+from snnlib.entries import CARD, DamagedEntry, Entry, OtherCode, damage, read_card, seal, whole_folder
 from snnlib.provenance import PACKAGE, code_fingerprint, provenance
 from snnlib.spec import DataSpec, Spec, SpecError
-
-
-class DamagedEntry(UserWarning):
-    """A file of the store is missing or is not what its checksum says."""
-
-
-class OtherCode(UserWarning):
-    """An entry was made by code that computes differently from today's."""
 
 
 def published_folder() -> Path:
@@ -68,13 +63,16 @@ class Store:
         self.cache = Path(cache or default_cache_dir())
         self.published = Path(published or published_folder())
         self.data_root, self.dataset = data_root, dataset
+        self.asked: dict[str, Spec] = {}  # by name of the entry, what this store object was asked for, in order
         self._recompute = recompute
         self._renewed: set[str] = set()  # what this store object has made anew already
         self._locks: dict[str, FileLock] = {}
 
     def get(self, spec: Spec) -> Any:
         """The value of `spec`: a `training.Network`, or an `xarray.DataArray`. Computed if it is nowhere, then kept."""
-        return self._get(spec)
+        value = self._get(spec)
+        self.asked[spec.name] = spec
+        return value
 
     def _get(self, spec: Spec, siblings: int = 1, stop: threading.Event | None = None) -> Any:
         if (value := self._read_if_there(spec)) is not None:
@@ -104,6 +102,13 @@ class Store:
         """
         found = [self._sound(spec, layer) for layer in ("published", "cache")]
         return max(filter(None, found), key=lambda entry: entry.card["made"], default=None)  # the first of equals
+
+    def named(self, name: str) -> Entry | None:
+        """The entry that a result names in its `attrs["entry"]`, or None: as `find`."""
+        for root in (self.published, self.cache / "entries"):
+            if (root / name / CARD).is_file():
+                return self.find(Entry(root / name, "", read_card(root / name)).spec)
+        return None
 
     def entries(self) -> Iterator[Entry]:
         """All undamaged entries of both layers, published ones first, by name."""
@@ -164,7 +169,15 @@ class Store:
                 OtherCode,
                 stacklevel=3,
             )
-        return experiments.read(spec, entry.folder, entry.card)
+        return self._value(spec, entry.folder, entry.card)
+
+    def _value(self, spec: Spec, folder: Path, card: dict[str, Any]) -> Any:
+        from snnlib import experiments
+
+        value = experiments.read(spec, folder, card)
+        if hasattr(value, "attrs"):  # a network has its spec
+            value.attrs["entry"] = spec.name
+        return value
 
     def _must_renew(self, spec: Spec) -> bool:
         return self._recompute and spec.hash not in self._renewed
@@ -212,12 +225,12 @@ class Store:
         entries.mkdir(parents=True, exist_ok=True)
         with whole_folder(entries / spec.name, self.cache) as folder:
             card = {"kind": type(spec).__name__, "hash": spec.hash, "spec": spec.model_dump(mode="json")}
-            card |= provenance(experiments.rooms(spec)) | {"duration": duration}
+            card |= provenance(experiments.rooms(spec)) | {"duration": duration, "inputs": context.inputs}
             card |= experiments.write(value, folder)  # may know the duration better: a training that was resumed does
             seal(folder, card)
         shutil.rmtree(context.folder, ignore_errors=True)
         self._renewed.add(spec.hash)
-        return experiments.read(spec, entries / spec.name, card)  # what a later call will get, not something like it
+        return self._value(spec, entries / spec.name, card)  # what a later call will get, not something like it
 
     def _recover(self, spec: Spec) -> None:
         """Tidy up after a process that was killed while it wrote: keep a whole entry that has lost its place."""
@@ -266,10 +279,13 @@ class _Context:
     siblings: int
     stop: threading.Event | None
     waited: float = 0.0  # seconds spent on what the computation builds on, which has cards of its own
+    inputs: dict[str, str] = field(default_factory=dict)  # name of each of these -> checksum of its payload
 
     def get(self, spec: Spec) -> Any:
         started = time.perf_counter()
         value = self.store._get(spec, self.siblings, self.stop)
+        if entry := self.store.find(spec):
+            self.inputs[spec.name] = entry.checksum
         self.waited += time.perf_counter() - started
         return value
 

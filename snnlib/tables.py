@@ -236,6 +236,21 @@ def by_step(cka: xr.DataArray) -> xr.DataArray:
     return _without_layers(found).transpose(..., "layer", "step_a", "step_b").assign_coords(coords)
 
 
+def same_step(cka: xr.DataArray, T: int) -> xr.DataArray:
+    """CKA of every step of one network with the same step of another; one of a single step is compared at that one.
+
+    Args:
+        cka: (..., step_a, step_b), in any order.
+        T: number of steps.
+
+    Returns:
+        (..., step), the steps counted from 1.
+    """
+    sides = ("step_a", "step_b")
+    at = {side: xr.DataArray(np.minimum(np.arange(T), cka.sizes[side] - 1), dims="step") for side in sides}
+    return cka.isel(at).drop_vars(sides).assign_coords(step=np.arange(1, T + 1)).transpose(..., "step")
+
+
 def _without_layers(found: xr.DataArray) -> xr.DataArray:
     """Without the coordinates of the two sides, which are the same layers now; the steps stay."""
     sides = [name for name in found.coords if str(name).endswith(("_a", "_b")) and not str(name).startswith("step")]

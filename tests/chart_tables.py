@@ -129,9 +129,18 @@ def images(size: int = 8) -> tuple[dict[str, list[np.ndarray]], dict[str, list[s
     return rows, {"clean": ["is 3", "is 8"], "attacked": ["SNN: 8", "SNN: 3"]}
 
 
+def maps(timesteps: tuple[int, ...] = (1, 2, 4)) -> dict[str, dict[int, xr.DataArray]]:
+    """Made-up tables by case and T, all different."""
+    return {
+        name: {T: table(blocks=1, seed=10 * i + T) * (1 - 0.3 * i) for T in timesteps}
+        for i, name in enumerate(("trained", "never trained"))
+    }
+
+
 def every_chart() -> dict[str, Any]:
     made = {
         "heatmap": charts.heatmap(table()),
+        "heatmap_choice": charts.heatmap_choice(maps(), T=2),
         "heatmaps_row": charts.heatmaps_row([(table(), "SNN", "ANN"), (table(True), "SNN", "SNN")]),
         "depth_curve": charts.depth_curve(curve(), title="CKA of corresponding layers along the depth of the networks"),
         "block_profile": charts.block_profile(profile(), title="CKA by place in a block"),

@@ -151,10 +151,12 @@ class SitePages:
             self.problems.append(f"{response.status}: {response.url}")
 
 
-# All charts have a picture, and all formulas are set.
+# All charts have a picture, all formulas are set, and all widgets are there.
 DRAWN = """() =>
     [...document.querySelectorAll('[id^=altair-viz], .vega-embed')].every(chart => chart.querySelector('svg, canvas'))
     && [...document.querySelectorAll('.math.notranslate')].every(formula => formula.querySelector('mjx-container'))
+    && [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')].every(
+        view => view.nextElementSibling?.querySelector('.jupyter-widgets'))
 """
 
 

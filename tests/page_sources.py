@@ -72,21 +72,30 @@ def uncaptioned(cells: list[Cell]) -> list[int]:
 
 
 def drawing_cells(cells: list[Cell]) -> list[int]:
-    """Numbers of the cells whose last expression is a chart, or that display one."""
+    """Numbers of the cells that show a chart: as their last expression, by `display` or by `figure`."""
+    return [i for i, drawn in enumerate(_shown_charts(cells)) if drawn]
+
+
+def without_origin(cells: list[Cell]) -> list[int]:
+    """Numbers of the cells that show a chart otherwise than by `figure`, which says where it comes from."""
+    return [i for i, drawn in enumerate(_shown_charts(cells)) if not all(by_figure for _, by_figure in drawn)]
+
+
+def _shown_charts(cells: list[Cell]) -> Iterator[list[tuple[ast.expr, bool]]]:
+    """For every cell the charts that it shows, each with whether `figure` shows it."""
     makers: set[str] = set()  # functions of the notebook's own that return a chart
-    found = []
-    for i, cell in enumerate(cells):
+    for cell in cells:
         body = cell.tree.body
         held = {name for name, value in assignments(cell.source if body else "").items() if _is_chart(value, makers)}
-        last = body[-1].value if body and isinstance(body[-1], ast.Expr) else ast.Constant(None)
+        last = [body[-1].value] if body and isinstance(body[-1], ast.Expr) else []
+        by_figure = [call.args[0] for name, call in calls(cell.tree) if name == "figure" and call.args]
         displayed = [arg for name, call in calls(cell.tree) if name == "display" for arg in call.args]
         for function in (node for node in body if isinstance(node, ast.FunctionDef)):
             returned = [node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value]
             if any(_is_chart(value, makers) for value in returned):
                 makers.add(function.name)
-        if any(_is_chart(value, makers) or _last_name(value) in held for value in (last, *displayed)):
-            found.append(i)
-    return found
+        bare = [value for value in (*last, *displayed) if _is_chart(value, makers) or _last_name(value) in held]
+        yield [*((value, False) for value in bare), *((value, True) for value in by_figure)]
 
 
 def _is_chart(node: ast.expr, makers: set[str]) -> bool:

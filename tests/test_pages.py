@@ -26,6 +26,7 @@ from page_sources import (
     parameters_cell,
     read_cells,
     uncaptioned,
+    without_origin,
 )
 from test_book import body, chart_specs, notebooks
 
@@ -58,6 +59,11 @@ def test_criteria_stand_before_charts_of_results_and_verdicts_after(name: str) -
 @pytest.mark.parametrize("name", CELLS)
 def test_a_caption_stands_before_every_chart(name: str) -> None:
     assert not uncaptioned(CELLS[name])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_chart_says_where_it_comes_from(name: str) -> None:
+    assert not without_origin(CELLS[name]), "show charts by snnlib.notebook.figure, with what they are drawn from"
 
 
 def schema(name: str) -> type[Parameters] | None:
@@ -141,9 +147,18 @@ def test_charts_without_a_caption_are_found() -> None:
         "charts.pictures(images) if images else Markdown('none')",
         "if rows:\n    display(charts.bars(rows))",
         "charts.theme.colours(names)",
+        "figure(charts.bars(table), results)",
+        "# a caption",
+        "figure(against(3), results)\nfigure(drawn)\nrows",
+        "figure(charts.bars(rows), results) if rows else Markdown('none')",
+        "if rows:\n    figure(charts.bars(rows), results)",
+        "drawn = charts.bars(table)\nfigure(drawn, results)",
+        "figure(charts.bars(table), results)\ncharts.bars(rows)",
+        "figure(controls, results)",
     )
-    assert drawing_cells(cells) == [1, 2, 5, 6, 8, 9, 10]
-    assert uncaptioned(cells) == [2, 6, 8, 9, 10]
+    assert drawing_cells(cells) == [1, 2, 5, 6, 8, 9, 10, 12, 14, 15, 16, 17, 18, 19]
+    assert uncaptioned(cells) == [2, 6, 8, 9, 10, 12, 15, 16, 17, 18, 19]
+    assert without_origin(cells) == [1, 2, 5, 6, 8, 9, 10, 18]
 
 
 # ---- the built site

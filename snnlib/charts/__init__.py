@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from snnlib.charts.bars import bars
 from snnlib.charts.blocks import block_profile
+from snnlib.charts.choice import heatmap_choice
 from snnlib.charts.curves import accuracy_dots, sweep, training_curves
 from snnlib.charts.depth import depth_curve, firing_rates
 from snnlib.charts.events import event_picture
 from snnlib.charts.explain import gram_pair, lif_trace, surrogate_shape
 from snnlib.charts.heatmap import heatmap, heatmaps_row
+from snnlib.charts.layers_steps import layers_by_steps
+from snnlib.charts.linked import linked_heatmap
 from snnlib.charts.pictures import pictures
+from snnlib.charts.settings import heatmap_by_setting
 from snnlib.charts.steps import step_curve, step_heatmap
+from snnlib.charts.still import still
 from snnlib.charts.theme import NETWORKS, Panels
 
 __all__ = [
@@ -28,11 +33,16 @@ __all__ = [
     "firing_rates",
     "gram_pair",
     "heatmap",
+    "heatmap_by_setting",
+    "heatmap_choice",
     "heatmaps_row",
+    "layers_by_steps",
     "lif_trace",
+    "linked_heatmap",
     "pictures",
     "step_curve",
     "step_heatmap",
+    "still",
     "surrogate_shape",
     "sweep",
     "training_curves",

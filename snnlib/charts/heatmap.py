@@ -1,12 +1,7 @@
-"""Heatmaps of layers by layers.
-
-The values travel as one array of integers (1000 × value; of a symmetric table only the upper triangle) that Vega's own
-expressions take apart in the browser. Rows written out would weigh ten times as much.
-"""
+"""Heatmaps of layers by layers. Of a symmetric table only the upper triangle travels to the browser."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import altair as alt
@@ -14,8 +9,18 @@ import numpy as np
 import xarray as xr
 
 from snnlib.charts import parts, theme
-
-SCALE = 1000  # values are kept to the third decimal
+from snnlib.charts.cells import (
+    cells,
+    coordinates,
+    diverging,
+    integers,
+    named,
+    notes,
+    stage_rules,
+    stages,
+    to_the_right,
+    upwards,
+)
 
 
 def heatmap(
@@ -46,62 +51,38 @@ def heatmap(
         raise ValueError(f"the domain of the colours must ascend, not {domain!r}")
     rows, columns = table.shape
     values = np.asarray(table.values, dtype=float)
-    whole: list[list[int | None]] = [[parts.plain(v, 0) for v in row] for row in np.round(values * SCALE)]
+    packed = integers(values)
+    whole = np.array(packed, dtype=object).reshape(rows, columns)
     same = rows == columns and coordinates(table, "a") == coordinates(table, "b")
-    upper = same and all(whole[i][j] == whole[j][i] for i in range(rows) for j in range(i))
-    packed = [compact(v) for i, row in enumerate(whole) for v in (row[i:] if upper else row)]
+    upper = same and (whole == whole.T).all()
 
-    stages_a = [int(s) for s in parts.coordinate(table, "stage_a", "layer_a", -1)]
-    stages_b = [int(s) for s in parts.coordinate(table, "stage_b", "layer_b", -1)]
+    stages_a, stages_b = stages(table, "a"), stages(table, "b")
     unlike = title_a != title_b
-    tips = [
-        alt.Tooltip("a:N", title=f"{title_a} layer" if unlike else f"{title_a} layer (row)"),
-        alt.Tooltip("b:N", title=f"{title_b} layer" if unlike else f"{title_b} layer (column)"),
-        alt.Tooltip("text:N", title=value_title),
-    ]
+    sides = (f"{title_a} layer" + " (row)" * (not unlike), f"{title_b} layer" + " (column)" * (not unlike))
     first = "min(datum.i, datum.j)"  # row and column of a symmetric table, looked up in its upper triangle
     triangle = f"{first} * {rows} - {first} * ({first} - 1) / 2 + abs(datum.i - datum.j)"
-    index = triangle if upper else "datum.k"
-    outside = f"datum.v < {low} || datum.v > {high} ? ' (outside the colours)' : ''"
-    cells = (
-        alt.Chart(alt.sequence(0, rows * columns, as_="k"))
-        .transform_calculate(i=f"floor(datum.k / {columns})", j=f"datum.k % {columns}")
-        .transform_calculate(v=f"cka[{index}] === null ? null : cka[{index}] / {SCALE}")
-        .transform_calculate(
-            a="layers_a[datum.i]",
-            b="layers_b[datum.j]",
-            text=f"datum.v === null ? 'no value' : format(datum.v, '.3f') + ({outside})",
-            i2="datum.i + 1",
-            j2="datum.j + 1",
-        )
-        .mark_rect(aria=False)
-        .encode(
-            x=alt.X(
-                "j:Q",
-                scale=alt.Scale(domain=[0, columns], nice=False),
-                axis=parts.stage_axis(stages_b, f"{title_b} layers (call order)"),
-            ),
-            x2="j2:Q",
-            y=alt.Y(
-                "i:Q",
-                scale=alt.Scale(domain=[0, rows], nice=False),
-                axis=parts.stage_axis(stages_a, f"{title_a} layers (call order)", vertical=True),
-            ),
-            y2="i2:Q",
-            color=colour_of_value(domain, value_title),
-            tooltip=tips,
-        )
+    drawn = cells(
+        rows * columns,
+        columns,
+        value=f"cka[{triangle if upper else 'datum.k'}]",
+        names=("layers_a[datum.i]", "layers_b[datum.j]"),
+        titles=(*sides, value_title),
+        domain=domain,
+        x=to_the_right(columns, parts.stage_axis(stages_b, f"{title_b} layers (call order)")),
+        y=upwards(rows, parts.stage_axis(stages_a, f"{title_a} layers (call order)", vertical=True)),
     )
     step = max(1, size // max(rows, columns))
-    chart = alt.layer(cells, *stage_rules(stages_a, stages_b, diverging(domain)))
+    chart = alt.layer(drawn, *stage_rules(stages_a, stages_b, diverging(domain)))
     chart = sized(chart, columns, rows, step)
     chart = chart.add_params(
-        alt.param(name="cka", value=packed),
+        alt.param(name="cka", value=whole[np.triu_indices(rows)].tolist() if upper else packed),
         alt.param(name="layers_a", value=named(table, "a")),
         alt.param(name="layers_b", value=named(table, "b")),
     )
     title = title or f"{value_title}: {title_a} × {title_b}"
-    return theme.finish(chart, describe(values, title, title_a, title_b, same), title=title, notes=notes(whole, domain))
+    return theme.finish(
+        chart, describe(values, title, title_a, title_b, same), title=title, notes=notes(packed, domain)
+    )
 
 
 def heatmaps_row(
@@ -133,63 +114,6 @@ def sized(chart: alt.LayerChart, columns: int, rows: int, step: int) -> alt.Laye
         alt.param(name="width", expr=f"{columns} * {cell}"),
         alt.param(name="height", expr=f"{rows} * {cell}"),
     )
-
-
-def diverging(domain: tuple[float, float]) -> bool:
-    return math.isclose(domain[0], -domain[1])
-
-
-def colour_of_value(domain: tuple[float, float], title: str) -> alt.Color:
-    scheme = "blueorange" if diverging(domain) else "viridis"
-    legend = alt.Legend(title=title, gradientLength=200, gradientThickness=12, format="~g", tickCount=5)
-    return alt.Color("v:Q", scale=alt.Scale(domain=list(domain), scheme=scheme, clamp=True), legend=legend)
-
-
-def stage_rules(stages_a: list[int], stages_b: list[int], on_white: bool) -> list[alt.Chart]:
-    """Thin rules where one stage ends and the next begins."""
-    style = {"color": "#222222" if on_white else "#FFFFFF", "opacity": 0.55, "strokeWidth": 1, "aria": False}
-    layers = []
-    for channel, stages in (("x", stages_b), ("y", stages_a)):
-        edges = [start for start, _, _ in parts.segments(stages)[1:]]
-        if edges:
-            data = alt.InlineData(values=[{"edge": edge} for edge in edges])
-            layers.append(alt.Chart(data).mark_rule(**style).encode(**{channel: "edge:Q"}))
-    return layers
-
-
-def named(table: xr.DataArray, side: str) -> list[str]:
-    """Layer names with their operation, for the tooltip."""
-    layers = coordinates(table, side)
-    kinds = parts.coordinate(table, f"kind_{side}", f"layer_{side}", "")
-    return [
-        f"{layer} · {parts.operation(str(kind))}" if kind else layer for layer, kind in zip(layers, kinds, strict=True)
-    ]
-
-
-def coordinates(table: xr.DataArray, side: str) -> list[str]:
-    """The layers' names, or their numbers where the table names none."""
-    name = f"layer_{side}"
-    return (
-        [str(v) for v in table[name].values] if name in table.coords else [str(i + 1) for i in range(table.sizes[name])]
-    )
-
-
-def compact(value: float | None) -> int | None:
-    return None if value is None else int(value)
-
-
-def notes(whole: list[list[int | None]], domain: tuple[float, float]) -> list[str]:
-    """What the colours cannot show: cells outside their range, cells without a value."""
-    flat = [v / SCALE for row in whole for v in row if v is not None]
-    total = sum(len(row) for row in whole)
-    out = [v for v in flat if v < domain[0] or v > domain[1]]
-    lines = []
-    if out:
-        ends = parts.number(min(out)) if len(set(out)) == 1 else f"{parts.number(min(out))} to {parts.number(max(out))}"
-        lines.append(f"{len(out):,} of {total:,} values lie outside the colour scale ({ends}).")
-    if len(flat) < total:
-        lines.append(f"{total - len(flat):,} of {total:,} pairs have no value (grey).")
-    return lines
 
 
 def describe(values: np.ndarray, title: str, title_a: str, title_b: str, same: bool) -> str:

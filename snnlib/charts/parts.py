@@ -45,8 +45,13 @@ def segments(stages: Sequence[int]) -> list[tuple[int, int, str]]:
     return runs
 
 
-def stage_axis(stages: Sequence[int], title: str, *, vertical: bool = False, first: float = 0.0) -> alt.Axis:
-    """An axis along depth: the names of the stages at their middles, or every so many layers if no stage is known."""
+def stage_axis(
+    stages: Sequence[int], title: str, *, vertical: bool = False, first: float = 0.0, length: str | None = None
+) -> alt.Axis:
+    """An axis along depth: the names of the stages at their middles, or every so many layers if no stage is known.
+
+    `length`: the Vega signal that holds its length, where that is not the chart's own width or height.
+    """
     runs = segments(stages)
     if len(runs) == 1:  # a network without stages: count the layers
         step = max(1, math.ceil(len(stages) / 8))
@@ -62,6 +67,7 @@ def stage_axis(stages: Sequence[int], title: str, *, vertical: bool = False, fir
     gaps = [middles[1] - middles[0], middles[-1] - middles[-2]] if len(middles) > 1 else [0, 0]
     gap = [gaps[0] if i == 0 else gaps[1] for i in range(len(middles))]
     side, room = ("height", 56) if vertical else ("width", 42)
+    side = length or side
     parts = [
         f"{side} * {g / len(stages):.4f} < {room} ? '' : '{label}'"
         if tight
@@ -204,6 +210,13 @@ def _with_room(frame: pd.DataFrame, values: np.ndarray) -> tuple[float, float]:
 def dodge(axis: str, start: float, stop: float) -> alt.Scale:
     """Marks of one place beside one another, within this part of its band."""
     return alt.Scale(range=[{"expr": f"bandwidth('{axis}') * {share}"} for share in (start, stop)])
+
+
+def slider(name: str, label: str, count: int, start: int) -> alt.Parameter:
+    """A slider from 1 to `count`; where there is only one choice, none."""
+    if count == 1:
+        return alt.param(name=name, value=1)
+    return alt.param(name=name, value=start, bind=alt.binding_range(min=1, max=count, step=1, name=label))
 
 
 def unique(values: pd.Series) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from snnlib.charts import parts, theme
-from snnlib.charts.heatmap import SCALE, colour_of_value
+from snnlib.charts.cells import SCALE, colour_of_value, integers
 
 Values = Mapping[int, xr.DataArray]
 
@@ -79,7 +79,7 @@ def step_heatmap(
         *_table(blocks, tables),
         alt.param(name="layers", value=_named(layers)),
         *_slider_of_T(tables, at[0]),
-        _slider("layer_at", f"layer, 1 to {len(layers)}: ", len(layers), at[1]),
+        parts.slider("layer_at", f"layer, 1 to {len(layers)}: ", len(layers), at[1]),
         alt.param(name="width", expr=side),
         alt.param(name="height", expr=side),
     )
@@ -168,7 +168,7 @@ def step_curve(
         alt.param(name="layers", value=_named(layers)),
         alt.param(name="operations", value=[parts.operation(kind) for _, kind, _ in layers]),
         *_slider_of_T(tables, at),
-        _slider("step_at", f"time step, 1 to {most}: ", most, step),
+        parts.slider("step_at", f"time step, 1 to {most}: ", most, step),
         alt.param(name="step", expr=f"min(step_at, {STEPS})"),
     )
     text = (
@@ -224,7 +224,7 @@ def _choose(
 
 def _table(blocks: list[np.ndarray], tables: dict[int, xr.DataArray]) -> list[alt.Parameter]:
     """The values of all T as whole numbers, and where those of each T begin."""
-    packed = [None if (v := parts.plain(x, 0)) is None else int(v) for b in blocks for x in np.round(b * SCALE).ravel()]
+    packed = integers(np.concatenate([block.ravel() for block in blocks]))
     offsets = np.cumsum([0, *(block.size for block in blocks[:-1])]).tolist()
     return [
         alt.param(name="table", value=packed),
@@ -236,14 +236,7 @@ def _table(blocks: list[np.ndarray], tables: dict[int, xr.DataArray]) -> list[al
 def _slider_of_T(tables: dict[int, xr.DataArray], at: int) -> list[alt.Parameter]:
     """The slider over T: Vega's has even steps, so its position is what it shows, and the title what it means."""
     label = f"T, by place in {', '.join(map(str, tables))}: "
-    return [_slider("T_at", label, len(tables), at), alt.param(name="steps", expr=STEPS)]
-
-
-def _slider(name: str, label: str, count: int, start: int) -> alt.Parameter:
-    """A slider from 1 to `count`; where there is only one choice, none."""
-    if count == 1:
-        return alt.param(name=name, value=1)
-    return alt.param(name=name, value=start, bind=alt.binding_range(min=1, max=count, step=1, name=label))
+    return [parts.slider("T_at", label, len(tables), at), alt.param(name="steps", expr=STEPS)]
 
 
 def _means(blocks: list[np.ndarray], tables: dict[int, xr.DataArray]) -> str:

@@ -40,6 +40,8 @@ class Spatial:
     measures: dict[str, list[xr.Dataset]]  # series -> corresponding layers by all measures
     widths: list[Setting]
     depths: list[Setting]
+    by_step: xr.DataArray  # the first pair step by step, (group, layer_a, step_a, layer_b, step_b)
+    rates: xr.DataArray  # firing rates of its SNN, (group, layer, step)
     n_test: int
 
 
@@ -63,8 +65,22 @@ def spatial(run: Run) -> Spatial:
         within={name: run.compare(spec, spec, groups=True) for name, spec in zip(("SNN", "ANN"), both[0], strict=True)},
         measures=all_measures(run, both, initial[0], kinds[:1]),
         **{f"{name}s": [_setting(run, pairs, name, v) for v in values] for name, values in sweeps.items()},
+        by_step=run.compare(*both[0], groups=True, time="each"),
+        rates=run.rates(both[0][0], groups=True),
         n_test=run.n_test,
     )
+
+
+def linked(results: Spatial) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
+    """The first pair on all images, as `charts.linked_heatmap` takes it: CKA, CKA at each step, firing rates."""
+    rates = tables.all_images(results.rates)
+    steps = tables.same_step(tables.all_images(results.by_step), rates.sizes["step"])
+    return tables.all_images(results.cross[0]), steps, rates
+
+
+def heatmaps(settings: list[Setting]) -> dict[float, xr.DataArray]:
+    """The first pair of every setting on all images, as `charts.heatmap_by_setting` takes it."""
+    return {one.value: tables.all_images(one.cross[0]) for one in settings}
 
 
 def depth_curves(results: Spatial) -> pd.DataFrame:

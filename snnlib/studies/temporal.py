@@ -19,6 +19,7 @@ from snnlib.studies import rows
 
 CROSS = "SNN × ANN"
 OF_BLOCKS = "CKA of block outputs"
+RATE, SETTLED, AS_ANN = "firing rate (spikes per neuron and step)", "CKA with the last step", "CKA with the ANN"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Temporal:
 def temporal(run: Run) -> Temporal:
     """Train the networks of this section, all together, and compare them."""
     own, pairs = run.value("T"), tables.seed_pairs(run.seeds)
-    neuron = {"tau": run.value("tau"), "alpha": run.value("alpha")}
+    neuron = _neuron(run)
     cases = {T: pairs if own == T else pairs[:1] for T in sorted({own, *run.value("timesteps")})}
     snn = {(T, i): run.network(spiking=True, seed=i, T=T, **neuron) for T in cases for i, _ in cases[T]}
     ann = {j: run.network(spiking=False, seed=j) for _, j in pairs}
@@ -97,6 +98,10 @@ def temporal(run: Run) -> Temporal:
     )
 
 
+def _neuron(run: Run) -> dict[str, float]:
+    return {"tau": run.value("tau"), "alpha": run.value("alpha")}
+
+
 def first(by_T: Mapping[int, list[xr.DataArray]]) -> dict[int, xr.DataArray]:
     """The results of the first pair of networks on all images, for every T: what sliders go through."""
     return {T: tables.all_images(found[0]) for T, found in by_T.items()}
@@ -122,15 +127,34 @@ def same_step(cka: xr.DataArray, T: int) -> xr.DataArray:
     Returns:
         (..., layer, step).
     """
-    return _same_step(tables.by_step(cka), T)
+    return tables.same_step(tables.by_step(cka), T)
 
 
-def _same_step(steps: xr.DataArray, T: int) -> xr.DataArray:
-    """(..., layer, step_a, step_b) -> (..., layer, step), by any measure."""
-    sides = ("step_a", "step_b")
-    at = {side: xr.DataArray(np.minimum(np.arange(T), steps.sizes[side] - 1), dims="step") for side in sides}
-    found = steps.isel(at).drop_vars(sides).assign_coords(step=np.arange(1, T + 1))
-    return found.transpose(..., "layer", "step")
+def layers_and_steps(results: Temporal) -> dict[int, dict[str, xr.DataArray]]:
+    """By T, of the first pair of networks, what `explorer.Explorer` shows of every spiking layer at every step."""
+    within, across, rates = first(results.within), first(results.across), first(results.rates)
+    return {T: _maps(within[T], across[T], rates[T]) for T in rates}
+
+
+def layers_and_steps_of(run: Run, T: int) -> dict[str, xr.DataArray]:
+    """The same for a T of the reader's, trained and compared now if the store does not have it.
+
+    Raises:
+        SpecError: a T that networks cannot have; on event data any other than their number of frames.
+    """
+    i, j = tables.seed_pairs(run.seeds)[0]
+    snn = run.network(spiking=True, seed=i, T=T, **_neuron(run))
+    ann = run.network(spiking=False, seed=j)
+    return _maps(run.compare(snn, snn, time="each"), run.compare(snn, ann, time="each"), run.rates(snn))
+
+
+def _maps(within: xr.DataArray, across: xr.DataArray, rates: xr.DataArray) -> dict[str, xr.DataArray]:
+    """By quantity, (layer, step) of the layers that fire."""
+    T = rates.sizes["step"]
+    settled = tables.by_step(within).isel(step_b=-1, drop=True).rename(step_a="step")
+    found = {RATE: rates, SETTLED: settled, AS_ANN: same_step(across, T)}
+    firing = {"layer": rates["layer"].values}
+    return {name: of.sel(firing).assign_coords(step=np.arange(1, T + 1)) for name, of in found.items()}
 
 
 def moving(results: Temporal) -> dict[str, list[xr.DataArray]]:
@@ -174,7 +198,7 @@ def steps_along_depth(results: Temporal) -> pd.DataFrame:
     by_cka = {CROSS: results.across[results.T]} | {name: [cka] for name, cka in results.step_controls.items()}
 
     def curve(steps: xr.DataArray, series: str) -> pd.DataFrame:
-        of_step = _same_step(steps, results.T).isel(step=compared[series][1], drop=True)
+        of_step = tables.same_step(steps, results.T).isel(step=compared[series][1], drop=True)
         return tables.by_measure(of_step, series)
 
     curves = [
@@ -234,3 +258,17 @@ def accuracies(results: Temporal) -> pd.DataFrame:
     snns = of["SNN"].assign(setting=of["SNN"]["T"].astype(int))
     anns = [of["ANN"].assign(setting=T) for T in results.concat]
     return rows.accuracies(pd.concat([snns, *anns]), results.n_test)
+
+
+def maps(results: Temporal, kind: str = "act") -> dict[str, dict[int, xr.DataArray]]:
+    """SNN × ANN for every T, all pairs of layers of one kind, as `charts.heatmap_choice` takes them: of the first pair
+    of networks trained, never trained, and trained but shown the images in unlike order."""
+    cases = {"trained": first(results.concat)}
+    for name, series in (("never trained", "untrained"), ("shuffled images", "shuffled")):
+        cases[name] = {T: tables.all_images(cka) for T, cka in results.controls[series].items()}
+    return {name: {T: of_kind(cka, kind) for T, cka in by_T.items()} for name, by_T in cases.items()}
+
+
+def of_kind(cka: xr.DataArray, kind: str) -> xr.DataArray:
+    """Only the layers of one kind, on both sides."""
+    return cka.isel({f"layer_{side}": (cka[f"kind_{side}"] == kind).values for side in "ab"})
