@@ -15,6 +15,7 @@ import nbformat
 from snnlib import charts
 
 DRAWING = {name for name in charts.__all__ if name.islower()}
+WIDGETS = {"Explorer"}
 RESULTS = "results"  # what every notebook calls what its study found
 
 
@@ -107,7 +108,7 @@ def _is_chart(node: ast.expr, makers: set[str]) -> bool:
     if isinstance(function, ast.Attribute):
         of_ours = isinstance(function.value, ast.Name) and function.value.id == "charts" and function.attr in DRAWING
         return of_ours or _is_chart(function.value, makers)  # charts.sweep(…).properties(…)
-    return isinstance(function, ast.Name) and function.id in makers
+    return isinstance(function, ast.Name) and (function.id in makers or function.id in WIDGETS)
 
 
 # ---- claims

@@ -174,7 +174,7 @@ def still_run(run: Run) -> Run:
         raise SpecError(
             f"the still images behind {run.data.dataset!r} are not known here: name them, as in still = 'folder:PATH'"
         )
-    return Run.of(run.given.model_copy(update={"dataset": still}))
+    return type(run).of(run.given.model_copy(update={"dataset": still}))
 
 
 def event_data(run: Run) -> EventStudy:
