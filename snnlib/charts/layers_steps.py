@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from snnlib.charts import parts, theme
-from snnlib.charts.heatmap import colour_of_value
+from snnlib.charts.cells import colour_of_value
 
 WIDTH, HEIGHT = 330, 190  # pixels; as a picture it keeps its proportions on a narrow page
 
