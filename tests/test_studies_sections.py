@@ -14,6 +14,7 @@ from test_claims_sections import blocks_of, grouped, steps_of
 
 from snnlib import charts, tables
 from snnlib.claims.residual import c4
+from snnlib.claims.temporal import c5
 from snnlib.evidence import Effect
 from snnlib.parameters import ResidualParameters
 from snnlib.run import Run
@@ -252,8 +253,12 @@ def test_dynamics_have_intervals_over_images(steps: temporal.Temporal) -> None:
     trained = table[table["series"] == "T = 2"].set_index("layer")
     assert trained.loc["stage3.1.conv2", "value"] == pytest.approx(0.6, abs=0.01)
     assert trained.loc["stage1.2", "value"] == pytest.approx(0.1, abs=0.01)
-    shallow, deep = temporal.dynamics_of_stages(steps)["T = 2"]
-    assert (shallow.value, deep.value) == pytest.approx((0.1, 0.6), abs=0.005)
+    found = temporal.dynamics_of_stages(steps)
+    assert list(found) == ["T = 2", "untrained, T = 2"]
+    shallow, deep, more = found["T = 2"]
+    assert (shallow.value, deep.value, more.value) == pytest.approx((0.1, 0.6, 0.5), abs=0.01)
+    for of, judged in zip((more, shallow), c5(steps.within[2]).bounds, strict=True):
+        assert (of.low, of.high) == (judged.effect.low, judged.effect.high), "the numbers that C5 is judged by"
     assert shallow.low < shallow.value < shallow.high
 
 

@@ -19,7 +19,6 @@ from snnlib.studies import rows
 
 EVERYWHERE, NOWHERE = "everywhere", "nowhere"
 CEILING = "ceiling, ANN × ANN"
-BESIDE = ("untrained", CEILING)
 BY = ("series", "layer", "position", "kind", "stage", "block")  # columns of curves through the blocks
 
 
@@ -192,10 +191,9 @@ def beside_c4(results: Residual) -> dict[str, tuple[Effect, Effect]]:
 
 def _beside(results: Residual) -> dict[str, list[xr.DataArray]]:
     """Name -> the comparisons with shortcuts everywhere and nowhere, of nulls and ceilings that are known of both."""
-    sides = {name: [results.beside.get(f"{name}, {where}") for where in (EVERYWHERE, NOWHERE)] for name in BESIDE}
-    return {
-        name: list(map(_as_comparison, both)) for name, both in sides.items() if all(one is not None for one in both)
-    }
+    sides = {name: [f"{name}, {where}" for where in (EVERYWHERE, NOWHERE)] for name in ("untrained", CEILING)}
+    known = {name: both for name, both in sides.items() if results.beside.keys() >= set(both)}
+    return {name: [_as_comparison(results.beside[side]) for side in both] for name, both in known.items()}
 
 
 def _as_comparison(found: xr.Dataset) -> xr.DataArray:
