@@ -138,6 +138,29 @@ def test_texts_tell_what_was_lost_and_what_was_not():
     assert told.endswith("n = 100 images, 2 pairs of networks.")
 
 
+@pytest.mark.parametrize(
+    ("transfer", "answer"),
+    [
+        ([(0.8, 0.5), (0.81, 0.52)], "is nowhere below zero, at ε = 0.1 (20.5 ("),
+        ([(0.8, 0.1), (0.81, 0.1)], "is below zero at ε = 0.2 (-20.0 (-20.0 to -20.0) points): there the gradient"),
+        (
+            [(0.8, 0.5), (0.5, 0.5)],
+            "whether its own gradient misleads at ε = 0.1 (5.0 (-185.6 to 195.6) points): interv",
+        ),
+        ([(0.8, 0.5)], "misleads at ε = 0.1 (20.0 (no interval) points), 0.2 (20.0 (no interval) points): one pair"),
+    ],
+)
+def test_whether_a_gradient_misleads_has_three_answers(transfer, answer):
+    """Of two pairs, half the interval is 12.7 times half their distance: 12.7 * 15 points for 20 and -10."""
+    white_box = made_up([0, 0, 0], [0.9, 0.6, 0.3])
+    found = {("SNN", "SNN"): (white_box,) * len(transfer)}
+    found["ANN", "SNN"] = tuple(made_up([0, 0, 0], [0.9, *accuracies]) for accuracies in transfer)
+    told = tabled._guide_in_words(study.Adversarial(found, "share"), "SNN")
+    assert answer.replace("-", "−") in told
+    below = tabled.transfer_minus_white_box(study.Adversarial(found, "share"), "SNN", 0.2)
+    assert (below.value, below.n_images) == (pytest.approx(np.mean([b for _, b in transfer]) - 0.3), 100)
+
+
 def test_groups_of_images_widen_the_interval():
     """The same pairs; with results that also tell what each group of images does to them."""
     more, less = ([0, 0.4, 0.8], SAME), ([0, 0.1, 0.3], SAME)

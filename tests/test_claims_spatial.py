@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from snnlib import build_model
 from snnlib.claims import spatial
 from snnlib.evidence import effect
+from snnlib.layers import select_layers
 
 PLACES = [".act1", ".conv1", ".bn1", ".act2", ".conv2", ".bn2", ""]
 BLOCKS = [(stage, block) for stage in (1, 2, 3) for block in (0, 1, 2)]
@@ -87,6 +90,30 @@ def test_stripes_are_what_the_contrast_leaves_out() -> None:
 def test_the_contrast_of_a_checkerboard_of_block_outputs_and_the_rest() -> None:
     """Same place: always bright. Different places: bright unless one is a block output, 2 * 6 of 42."""
     assert spatial.grid_contrast(first(CHECKERBOARD)) == pytest.approx(0.3 * 12 / 42)
+    assert spatial.contrast_of_checkerboard() == pytest.approx(12 / 42)
+
+
+@pytest.mark.parametrize("alike", range(1, len(PLACES)))
+def test_the_share_of_a_checkerboard_that_is_contrast(alike: int) -> None:
+    chosen = np.array([PLACES_OF[name] in PLACES[:alike] for name in NAMES])
+    drawn = 0.3 * np.equal.outer(chosen, chosen)
+    expected = 0.3 * spatial.contrast_of_checkerboard(len(PLACES), alike)
+    assert spatial.grid_contrast(first(drawn)) == pytest.approx(expected)
+
+
+def test_the_criterion_names_the_faintest_checkerboard_that_passes() -> None:
+    """Just above the amplitude that the text names C1 is supported, just below it is not."""
+    (named,) = re.findall(r"bright cells are ([\d.]+) above", spatial.C1.criterion)
+    unit = np.where(np.equal.outer(SUMS, SUMS), 1.0, 0.0)
+    for factor, word in ((1.01, "supported"), (0.99, "not supported")):
+        faint = arrays(factor * float(named) * unit, spread=0, noise=0)
+        assert spatial.c1(faint).word == word
+
+
+def test_blocks_of_our_networks_have_the_places_that_the_criterion_counts() -> None:
+    model = build_model("resnet20", spiking=False, width=0.1, in_channels=1)
+    in_a_block = [name for name in select_layers(model) if name.startswith("stage1.1")]
+    assert len(in_a_block) == spatial.PLACES == len(PLACES)
 
 
 def test_dead_layers_are_left_out_and_shift_nothing() -> None:

@@ -173,10 +173,31 @@ def test_n_caltech101_from_its_nested_archive(tmp_path):
         archive.write(tmp_path / "Caltech101.zip", "N-Caltech101/Caltech101.zip")
     data = open_images("n-caltech101", tmp_path / "data", frames=5, download=False)
     assert data.classes == ("accordion", "wrench")
+    assert data.title == "N-Caltech101 (60 recordings of 2 classes)", "a part does not pass for the whole"
     assert data.train.images.shape[1:] == (5, 2, 48, 48)
     assert len(data.train) + len(data.test) == 60
     by_class = [sum(int(s.images[s.labels == k].sum()) for s in (data.train, data.test)) for k in (0, 1)]
     assert by_class == [sum(len(e) for (label, _), e in events.items() if label == name) for name in data.classes]
+
+
+def test_events_beyond_the_end_of_counts_are_told(tmp_path, caplog):
+    """300 events of each recording fall into one pixel of the frames, which counts 255; and another 30 elsewhere."""
+    one_place = np.array([[k, 5, 5, 1] for k in range(300)])
+    elsewhere = np.array([[300 + k, 100, 20, 0] for k in range(30)])
+    for label in recorded.CLASSES:
+        for i in NUMBERS:
+            events = np.concatenate([one_place, elsewhere])
+            write_aedat(tmp_path / "CIFAR10DVS" / label / f"cifar10_{label}_{i}.aedat", events)
+    data = open_images("cifar10-dvs", tmp_path, frames=1, size=16)
+    assert max(int(split.images.max()) for split in (data.train, data.test)) == 255
+    n = len(recorded.CLASSES) * len(NUMBERS)
+    said = f"{45 * n:,} of {330 * n:,} events are beyond the 255"
+    assert said in caplog.text and "take more frames or a larger size" in caplog.text
+    (meta,) = (tmp_path / "cache" / "data").glob("cifar10-dvs-*/meta.json")
+    assert said in meta.read_text(encoding="utf8")
+    caplog.clear()
+    open_images("cifar10-dvs", tmp_path, frames=4, size=128)
+    assert "beyond" not in caplog.text, "75 events a frame are counted in full"
 
 
 def test_another_number_of_frames_is_another_data_set(tmp_path):

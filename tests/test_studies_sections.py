@@ -13,7 +13,11 @@ from scipy import stats
 from test_claims_sections import blocks_of, grouped, steps_of
 
 from snnlib import charts, tables
+from snnlib.claims.residual import c4
+from snnlib.claims.temporal import c5
 from snnlib.evidence import Effect
+from snnlib.parameters import ResidualParameters
+from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.studies import residual, rows, temporal
 
@@ -99,6 +103,64 @@ def test_jaggedness_is_compared_where_it_can_be(blocks: residual.Residual, witho
     assert np.isfinite(ratio.value) == known
     if known:  # the same curve with twice the dips
         assert ratio.value == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("dips", "answer"),
+    [
+        (((0.3, 0.1), (0.32, 0.1)), "with shortcuts they are the more jagged."),
+        (((0.1, 0.3), (0.1, 0.32)), "with shortcuts they are the less jagged."),
+        (((0.3, 0.1), (0.1, 0.3)), "which of them are the more jagged is open."),
+        (((0.3, 0.1),), "with shortcuts they are the more jagged, in this one pair."),
+    ],
+)
+def test_the_answer_on_jaggedness_follows_the_interval(blocks: residual.Residual, dips, answer: str) -> None:
+    """A ratio is never negative; ratios of 3 and 1/3 have the mean 1."""
+    cka = {
+        where: [grouped(blocks_of(0.6 + dip[side], 0.6, noise=0), 1e-4) for dip in dips]
+        for side, where in enumerate(("everywhere", "nowhere"))
+    }
+    found = replace(blocks, cka=cka)
+    *_, ratio = residual.jagged(found)
+    assert ratio.value == pytest.approx(np.prod([a / b for a, b in dips]) ** (1 / len(dips)), rel=0.01)
+    assert 0 < ratio.low <= ratio.value <= ratio.high
+    assert residual.jagged_in_words(found).endswith(answer)
+
+
+def test_nulls_and_ceilings_stand_beside_c4(blocks: residual.Residual) -> None:
+    """Read from corresponding layers, as the claim reads them from whole comparisons."""
+    assert residual.beside_c4(blocks) == {}, "of one side alone there is no difference"
+
+    def diagonal(cka: xr.DataArray) -> xr.Dataset:
+        found = measures()
+        at = xr.DataArray(NAMES, dims="layer")
+        found["similarity"].loc[{"measure": "cka"}] = cka.sel(layer_a=at, layer_b=at).values
+        return found.assign_attrs(cka.attrs)
+
+    with_, without = (grouped(blocks_of(ends, 0.6), 0.01) for ends in (0.9, 0.7))
+    beside = {"untrained, everywhere": diagonal(with_), "untrained, nowhere": diagonal(without)}
+    found = residual.beside_c4(replace(blocks, beside=beside))
+    assert list(found) == ["untrained"]
+    for seen, expected in zip(found["untrained"], effects_of_c4(with_, without), strict=True):
+        numbers = seen.value, seen.low, seen.high
+        assert numbers == pytest.approx((expected.value, expected.low, expected.high))
+        assert (seen.n_images, seen.seeds) == (96, 1)
+
+
+def effects_of_c4(with_: xr.DataArray, without: xr.DataArray) -> list[Effect]:
+    return [bound.effect for bound in c4([with_], [without]).bounds]
+
+
+@pytest.mark.parametrize(
+    ("shortcuts", "lacking"),
+    [("1", "; stages 2 and 3 have no network of their own."), ("1,3,12", "; stage 2 has no network of its own."),
+     ("1,2,3", "in stage 3."), ("", "everywhere and nowhere only;")],
+)  # fmt: skip
+def test_a_run_says_which_stages_have_a_network(shortcuts: str, lacking: str) -> None:
+    run = Run.of(ResidualParameters(shortcuts=shortcuts))
+    said = residual.stages_in_words(run)
+    assert lacking in said
+    assert "`-p shortcuts 1,2,3`" in said
 
 
 # ---- time
@@ -191,8 +253,12 @@ def test_dynamics_have_intervals_over_images(steps: temporal.Temporal) -> None:
     trained = table[table["series"] == "T = 2"].set_index("layer")
     assert trained.loc["stage3.1.conv2", "value"] == pytest.approx(0.6, abs=0.01)
     assert trained.loc["stage1.2", "value"] == pytest.approx(0.1, abs=0.01)
-    shallow, deep = temporal.dynamics_of_stages(steps)["T = 2"]
-    assert (shallow.value, deep.value) == pytest.approx((0.1, 0.6), abs=0.005)
+    found = temporal.dynamics_of_stages(steps)
+    assert list(found) == ["T = 2", "untrained, T = 2"]
+    shallow, deep, more = found["T = 2"]
+    assert (shallow.value, deep.value, more.value) == pytest.approx((0.1, 0.6, 0.5), abs=0.01)
+    for of, judged in zip((more, shallow), c5(steps.within[2]).bounds, strict=True):
+        assert (of.low, of.high) == (judged.effect.low, judged.effect.high), "the numbers that C5 is judged by"
     assert shallow.low < shallow.value < shallow.high
 
 

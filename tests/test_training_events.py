@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 import snnlib
 from snnlib import experiments, training
 from snnlib.data import Augment, Batches, Split, open_images
+from snnlib.data.images import EVENTS
 from snnlib.parameters import EventParameters
 from snnlib.recording import firing_rates
 from snnlib.run import Run
@@ -206,3 +207,9 @@ def test_the_still_images_of_a_run(tmp_path, monkeypatch):
     unknown = replace(run, data=run.data.model_copy(update={"dataset": "n-caltech101"}))
     with pytest.raises(SpecError, match="name them, as in still = 'folder:PATH'"):
         still_run(unknown)
+    for name in EVENTS:
+        moving = replace(run, given=run.given.model_copy(update={"still": name}))
+        with pytest.raises(SpecError, match=f"still = '{name}' is event data") as refused:
+            still_run(moving)
+        named = str(refused.value).rpartition(": ")[2]
+        assert named == "digits, cifar10, cifar100, digit-variants or folder:PATH"

@@ -23,13 +23,30 @@ from snnlib.evidence import Effect, allowing_for_shared, effect
 from snnlib.tables import means_in_common
 
 PAGE = "02_spatial_cka"
+LEAST_CONTRAST, MOST_LOST = 0.05, 0.05  # CKA
+PLACES = 7  # of a residual block that have a contrast: act1, conv1, bn1, act2, conv2, bn2 and the output
+
+
+def contrast_of_checkerboard(places: int = PLACES, alike: int = 1) -> float:
+    r"""The contrast of a grid of `alike` of the places against the rest, as a share of its amplitude.
+
+    In a checkerboard two layers are more similar, by the amplitude, where both are of the `alike` or neither is. At the
+    same place they always are. Of all :math:`P (P - 1)` pairs of different places :math:`2 k (P - k)` are not, and only
+    by this share of them the mean over different places lies lower.
+    """
+    return 2 * alike * (places - alike) / (places * (places - 1))
+
 
 C1 = Claim(
     id="C1",
     statement="The heatmap of all SNN layers against all ANN layers shows a checkerboard-like grid.",
     criterion=(
-        "In different residual blocks, layers at the same place of the block are on average at least 0.05 more similar "
-        "(CKA) than layers at different places."
+        "In different residual blocks, layers at the same place of the block are on average at least "
+        f"{LEAST_CONTRAST:g} more similar (CKA) than layers at different places. A checkerboard of one kind of layer, "
+        "such as block outputs, against all others is diluted in this mean: among layers at different places most are "
+        f"alike in being others. With the {PLACES} places of these blocks it has {contrast_of_checkerboard():.2f} of "
+        f"its amplitude as contrast, so a contrast of {LEAST_CONTRAST:g} takes one whose bright cells are "
+        f"{LEAST_CONTRAST / contrast_of_checkerboard():.3f} above its dark ones. One that is fainter does not pass."
     ),
     where="Fig. 2",
     pages=(PAGE,),
@@ -39,13 +56,12 @@ C2 = Claim(
     statement="SNNs and ANNs reach similar representations at corresponding depth.",
     criterion=(
         "The mean CKA of corresponding block outputs is nearer to the ceiling (two networks of one kind) than to "
-        "either null (untrained networks, shuffled images), and at most 0.05 of CKA is lost by taking "
+        f"either null (untrained networks, shuffled images), and at most {MOST_LOST:g} of CKA is lost by taking "
         "the ANN's block at the same place instead of the one that is most similar."
     ),
     where="spatial section, Fig. 2",
     pages=(PAGE,),
 )
-LEAST_CONTRAST, MOST_LOST = 0.05, 0.05  # CKA
 OUTPUTS = {"sum": "block outputs", "act": "activations"}
 
 Ceilings = Sequence[tuple[xr.DataArray, xr.DataArray]]  # SNN x SNN and ANN x ANN, for each pair of networks

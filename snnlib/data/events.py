@@ -38,7 +38,8 @@ def frames(
         span: first moment, and the one after the last, in microseconds; default: those of the events.
 
     Returns:
-        uint8 (T, 2, size, size). Every event is in one pixel of one frame; counts end at 255.
+        uint8 (T, 2, size, size). Every event is in one pixel of one frame; counts end at 255, so that their sum falls
+        short of the number of events by those that are lost to it.
 
     Raises:
         SpecError: no bins; an event outside of the field or the span.

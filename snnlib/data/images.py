@@ -150,11 +150,12 @@ def open_images(
         source = _source(dataset, root_folder(data_root, cache), data_root, download)
     entry = open_entry(cache, source)
     train, test = (Split(entry.arrays[f"{name}_images"], entry.arrays[f"{name}_labels"]) for name in ("train", "test"))
-    name, title, is_subset = _naming(dataset, entry.meta["fingerprint"], (len(train), len(test)))
+    sizes, classes = (len(train), len(test)), tuple(entry.meta["classes"])
+    name, title, is_subset = _naming(dataset, entry.meta["fingerprint"], sizes, len(classes))
     return ImageData(
         name=name,
         title=title,
-        classes=tuple(entry.meta["classes"]),
+        classes=classes,
         train=train,
         test=test,
         mean=tuple(entry.meta["mean"]),
@@ -266,8 +267,8 @@ def _folder(dataset: str, root: Path | None) -> Path:
     )
 
 
-def _naming(dataset: str, fingerprint: str, sizes: tuple[int, int]) -> tuple[str, str, bool]:
-    """(name, title, is it a subset) of an opened data set."""
+def _naming(dataset: str, fingerprint: str, sizes: tuple[int, int], num_classes: int) -> tuple[str, str, bool]:
+    """(name, title, is it a subset) of an opened data set. Where nobody knows its size, the title says what is here."""
     if dataset not in KNOWN:  # results carry a folder's name, never where on somebody's disk it lies
         name = Path(dataset.removeprefix("folder:").strip()).expanduser().resolve().name
         return f"folder:{name}", name, False
@@ -275,7 +276,7 @@ def _naming(dataset: str, fingerprint: str, sizes: tuple[int, int]) -> tuple[str
     if fingerprint == known.fingerprint or (known.fingerprint is None and sizes == known.sizes):
         return dataset, known.title, False
     if known.sizes is None:
-        return dataset, known.title, False
+        return dataset, f"{known.title} ({sum(sizes):,} recordings of {num_classes} classes)", False
     is_subset = sizes != known.sizes and all(have <= full for have, full in zip(sizes, known.sizes, strict=True))
     return dataset, f"{known.title} ({'subset' if is_subset else 'modified'})", is_subset
 

@@ -16,6 +16,7 @@ of the cached data.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -32,10 +33,12 @@ from tqdm.auto import tqdm
 from snnlib.data import cifar
 from snnlib.data.cache import SPLITS, Raw, Source, short_key
 from snnlib.data.download import reach, stall_timeout
-from snnlib.data.events import POLARITIES, frames
+from snnlib.data.events import MOST, POLARITIES, frames
 from snnlib.data.folders import SIDE_MULTIPLE
 from snnlib.data.readers import Reader, tonic_io
 from snnlib.spec import SpecError
+
+log = logging.getLogger(__name__)
 
 SIZE = 48  # usual side of CIFAR10-DVS frames
 TEST_EVERY = 10
@@ -199,7 +202,7 @@ def _load(name: str, home: Path, scratch: Path, bins: int, size: int) -> Raw:
         raise SpecError(f"{str(home)!r} has recordings of one class only, {classes[0]!r}; put more of {name} there")
     tests = np.array([is_test(name, recording.label, recording.stem) for recording in found])
     number = {label: i for i, label in enumerate(classes)}
-    splits = {}
+    splits, total, lost = {}, 0, 0
     bar = tqdm(total=len(found), desc=f"frames of {name}", unit=" recordings", delay=2)
     for split, wanted in zip(SPLITS, (False, True), strict=True):
         part = [recording for recording, test in zip(found, tests, strict=True) if test == wanted]
@@ -211,11 +214,22 @@ def _load(name: str, home: Path, scratch: Path, bins: int, size: int) -> Raw:
             for i, recording in enumerate(part):
                 events, field = read(recording.path, recording.member)
                 out[i] = frames(events, bins, sensor=field, size=size)
+                total, lost = total + len(events), lost + len(events) - int(out[i].sum())
                 bar.update()
         splits[split] = (out, np.array([number[recording.label] for recording in part]))
     bar.close()
     listed = split_hash(name, [(recording.label, recording.stem) for recording in found])
-    return Raw(classes, splits, f"{home} (split {listed})")
+    return Raw(classes, splits, f"{home} (split {listed}; {_lost_in_words(name, lost, total, bins, size)})")
+
+
+def _lost_in_words(name: str, lost: int, total: int, bins: int, size: int) -> str:
+    """How many events are in no frame, because counts end; a warning, too, where there are any."""
+    said = f"{lost:,} of {total:,} events are beyond the {MOST} that a pixel of a frame can count"
+    if lost:
+        log.warning(
+            "%s, %d frames of %d × %d pixels: %s; take more frames or a larger size.", name, bins, size, size, said
+        )
+    return said
 
 
 # ---- fetching

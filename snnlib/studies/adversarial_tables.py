@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,12 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.claims.adversarial import LOST, at_loss, drift, of_blocks
+from snnlib.claims.verdict import Bound
 from snnlib.evidence import GROUP, Effect, effect, share
 from snnlib.similarity import MEASURES
 from snnlib.studies.adversarial import KINDS, Adversarial
 from snnlib.studies.rows import SECOND
 from snnlib.tables import all_images
-
-TIE = 0.01  # of accuracy: two attacks that differ by less do the same harm
 
 # ---- tables for charts
 
@@ -122,7 +122,7 @@ def examples(results: Adversarial, epsilon: float) -> tuple[dict[str, list[np.nd
 
 
 def accuracy_in_words(results: Adversarial) -> str:
-    """What the attacks do at the middle epsilon, beside noise and transfer, and whether a gradient seems to mislead."""
+    """What the attacks do at the middle epsilon, beside noise and transfer, and whether a gradient misleads."""
     epsilon = example_epsilon(results)
 
     def percent(source: str, target: str, at: float) -> str:
@@ -136,29 +136,57 @@ def accuracy_in_words(results: Adversarial) -> str:
         f"and to {percent('noise', kind, epsilon)} under noise."
         for kind, other in zip(KINDS, KINDS[::-1], strict=True)
     ]
-    misled = [kind for kind in KINDS if _transfer_is_worse(results, kind)]
-    verdict = "At no ε does transfer do more harm than the white box: neither network's gradient seems to mislead."
-    if misled:
-        verdict = (
-            f"For the {' and the '.join(misled)} transfer does more harm than the white box at some ε: there the "
-            "gradient of the network itself misleads, and its accuracy under attack is an upper bound only."
+    guides = [_guide_in_words(results, kind) for kind in KINDS]
+    return " ".join([*sentences, *guides, size_in_words(results)])
+
+
+def transfer_minus_white_box(results: Adversarial, kind: str, epsilon: float) -> Effect:
+    """By how much more accuracy a kind of network keeps under transfer than under white-box attack, pair by pair.
+
+    Below 0 the gradient of its partner is the better guide to its errors than its own.
+    """
+    transfers, white_boxes = (results.found[source, kind] for source in (KINDS[kind == "SNN"], kind))
+    pairs = [
+        tuple(one["accuracy"].assign_attrs(one.attrs) for one in both)
+        for both in zip(transfers, white_boxes, strict=True)
+    ]
+
+    def difference(transfer: xr.DataArray, white_box: xr.DataArray) -> float:
+        return float(transfer.sel(epsilon=epsilon) - white_box.sel(epsilon=epsilon))
+
+    return effect("accuracy under transfer minus under white box", difference, pairs)
+
+
+def _guide_in_words(results: Adversarial, kind: str) -> str:
+    """Whether the gradient of a kind of network misleads, as the intervals have it: at some epsilon, at none, open."""
+    found = {epsilon: Bound(transfer_minus_white_box(results, kind, epsilon), 0.0) for epsilon in results.epsilons[1:]}
+
+    def where(word: str) -> str:
+        return ", ".join(f"{epsilon:g} ({_points(one.effect)})" for epsilon, one in found.items() if one.word == word)
+
+    said = f"For the {kind}, accuracy under transfer minus that under white-box attack "
+    if worse := where("not supported"):
+        return (
+            f"{said}is below zero at ε = {worse}: there the gradient of the network itself misleads, and its accuracy "
+            "under attack is an upper bound only."
         )
-    return " ".join([*sentences, verdict, size_in_words(results)])
+    if undecided := where("undecided"):
+        alone = (
+            "one pair of networks decides nothing" if len(results.found[kind, kind]) < 2 else "intervals reach below 0"
+        )
+        return f"{said}leaves open whether its own gradient misleads at ε = {undecided}: {alone}."
+    return f"{said}is nowhere below zero, at ε = {where('supported')}: its own gradient is no worse a guide."
+
+
+def _points(found: Effect) -> str:
+    """A difference of accuracies with its interval: "1.2 (−0.3 to 2.7) points"."""
+    return f"{replace(found, **{k: 100 * getattr(found, k) for k in ('value', 'low', 'high')}).numbers(1)} points"
 
 
 def size_in_words(results: Adversarial) -> str:
     """What numbers of the page were computed on: "n = 256 images, 2 pairs of networks."."""
     found = results.found["SNN", "SNN"]
     return f"n = {found[0].attrs['n_images']} images, {len(found)} pair{'s' * (len(found) > 1)} of networks."
-
-
-def _transfer_is_worse(results: Adversarial, kind: str) -> bool:
-    other = KINDS[kind == "SNN"]
-
-    def mean(source: str) -> np.ndarray:
-        return np.mean([all_images(found)["accuracy"].values for found in results.found[source, kind]], axis=0)
-
-    return bool((mean(other) < mean(kind) - TIE).any())
 
 
 def depth_in_words(results: Adversarial, epsilon: float) -> str:

@@ -18,10 +18,11 @@ from snnlib.loaders import group_of
 from snnlib.similarity import GROUPS, MEASURES, cka, measure
 
 TRUTH = 0.5  # CKA with sigma = 1
-COVERED = 256  # images, in the test of the interval
+CHANGED = (64, 12)  # images and features, in the test of what a measure must not see
+COVERED = (256, 8)  # images and features, in the test of the interval
 
 
-def invariances(n: int = 64, p: int = 12, seed: int = 0) -> pd.DataFrame:
+def invariances(n: int = CHANGED[0], p: int = CHANGED[1], seed: int = 0) -> pd.DataFrame:
     """By how much each measure moves at most, of two related sets of features, when one of them is changed.
 
     Columns measure, change, moved, and seen: whether the measure should see it.
@@ -92,18 +93,19 @@ def bias(sizes: Sequence[int], features: Sequence[int], repeats: int, seed: int 
 def coverage(repeats: int, seed: int = 0) -> pd.DataFrame:
     """How often the book's 95 % intervals hold the truth: columns what, covered, repeats.
 
-    First the jackknife over images, of debiased CKA of `COVERED` images. Then intervals over images and seeds together,
-    of normal errors that are alike, with 2, 3 and 5 pairs of networks.
+    First the jackknife over images, of debiased CKA of `COVERED` images and features. Then intervals over images and
+    seeds together, of normal errors that are alike, with 2, 3 and 5 pairs of networks.
     """
     rng = np.random.default_rng([seed, 1])
-    of = group_of(COVERED, GROUPS)
+    n, p = COVERED
+    of = group_of(n, GROUPS)
     hits = 0
     for _ in range(repeats):
-        x = rng.normal(size=(COVERED, 8))
+        x = rng.normal(size=(n, p))
         y = x + rng.normal(size=x.shape)
         low, high = interval([cka(x, y)], [[cka(x[of != g], y[of != g]) for g in range(GROUPS)]])
         hits += low <= TRUTH <= high
-    rows = [{"what": f"images (CKA, n = {COVERED})", "covered": hits / repeats, "repeats": repeats}]
+    rows = [{"what": f"images (CKA, n = {n}, p = {p})", "covered": hits / repeats, "repeats": repeats}]
     for pairs in (2, 3, 5):
         hits, many = 0, 10 * repeats
         for _ in range(many):

@@ -10,7 +10,7 @@ import xarray as xr
 
 from snnlib.claims import events as claims
 from snnlib.data import recorded, simulate
-from snnlib.data.images import EVENTS
+from snnlib.data.images import EVENTS, KNOWN
 from snnlib.evidence import Effect, effect, share
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
@@ -164,7 +164,7 @@ def still_run(run: Run) -> Run:
     """The run on the still images behind this run's events, or on those that were named.
 
     Raises:
-        SpecError: a run on still images; or events whose images nobody named.
+        SpecError: a run on still images; events whose images nobody named, or named event data for.
     """
     known = EVENTS.get(run.data.dataset)
     if known is None:
@@ -173,6 +173,12 @@ def still_run(run: Run) -> Run:
     if still is None:
         raise SpecError(
             f"the still images behind {run.data.dataset!r} are not known here: name them, as in still = 'folder:PATH'"
+        )
+    if still in EVENTS:
+        those = [name for name in KNOWN if name not in EVENTS]
+        raise SpecError(
+            f"still = {still!r} is event data, and would be compared with events; choose still images: "
+            f"{', '.join(those)} or folder:PATH"
         )
     return type(run).of(run.given.model_copy(update={"dataset": still}))
 

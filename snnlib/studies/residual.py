@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.claims.residual import jaggedness, rise_by_stage
+from snnlib.claims.residual import jaggedness, rise, rise_by_stage
 from snnlib.evidence import Effect, effect
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
+from snnlib.spec import STAGES
 from snnlib.studies import rows
 
 EVERYWHERE, NOWHERE = "everywhere", "nowhere"
+CEILING = "ceiling, ANN × ANN"
 BY = ("series", "layer", "position", "kind", "stage", "block")  # columns of curves through the blocks
 
 
@@ -60,7 +63,7 @@ def residual(run: Run) -> Residual:
     (i, j), controls = pairs[0], {}
     snn, ann = specs[EVERYWHERE, True, i], specs[EVERYWHERE, False, j]
     if i != j:  # a ceiling needs a second seed
-        controls["ceiling, ANN × ANN"] = [run.compare(run.network(spiking=False, seed=i), ann, groups=True)]
+        controls[CEILING] = [run.compare(run.network(spiking=False, seed=i), ann, groups=True)]
     untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
     controls["untrained"] = [run.compare(*untrained, groups=True)]
     controls["shuffled"] = [run.compare(snn, ann, groups=True, pairing="shuffled")]
@@ -71,7 +74,7 @@ def residual(run: Run) -> Residual:
     for name in (EVERYWHERE, NOWHERE):
         ann, other = (run.network(spiking=False, seed=seed, residual=variants[name]) for seed in (j, i))
         if i != j:
-            beside[f"ceiling, ANN × ANN, {name}"] = run.measures(other, ann, jackknife=False)
+            beside[f"{CEILING}, {name}"] = run.measures(other, ann, jackknife=False)
         untrained = [
             run.network(spiking=k, seed=s, residual=variants[name], epochs=0) for k, s in ((True, i), (False, j))
         ]
@@ -82,6 +85,19 @@ def residual(run: Run) -> Residual:
 def in_stages(kept: Sequence[int]) -> str:
     """ "in stage 1", "in stages 1 + 2"."""
     return f"in stage{'s' * (len(kept) > 1)} {' + '.join(map(str, kept))}"
+
+
+def stages_in_words(run: Run) -> str:
+    """Which networks with shortcuts in some stages this run has, and how to ask for others."""
+    kept = [in_stages(stages) for stages in run.value("shortcuts")]
+    every = ",".join(map(str, STAGES))
+    asked = f"`-p shortcuts {every}` asks for one of each stage's own, `-p shortcuts {STAGES[0]}{STAGES[1]}` for two."
+    if not kept:
+        return f"This run has networks with shortcuts everywhere and nowhere only; {asked}"
+    missing = [stage for stage in STAGES if (stage,) not in run.value("shortcuts")]
+    lacking = f"; stage{'s' * (len(missing) > 1)} {' and '.join(map(str, missing))} "
+    lacking += f"ha{'ve' if len(missing) > 1 else 's'} no network of {'their' if len(missing) > 1 else 'its'} own"
+    return f"Networks of this run that keep some shortcuts: {', '.join(kept)}{lacking * bool(missing)}. {asked}"
 
 
 def accuracies(results: Residual) -> pd.DataFrame:
@@ -150,16 +166,80 @@ def rises(results: Residual) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def rises_beside(results: Residual) -> dict[str, list[Effect]]:
+    """By ceiling and null of the networks with shortcuts everywhere, the rise of the blocks of each stage."""
+    return {
+        name: [
+            effect(f"stage {stage}", lambda cka, s=stage: rise_by_stage(cka)[s], arrays)
+            for stage in rise_by_stage(tables.all_images(arrays[0]))
+        ]
+        for name, arrays in results.controls.items()
+    }
+
+
+def beside_c4(results: Residual) -> dict[str, tuple[Effect, Effect]]:
+    """What C4 is judged by, of networks that never learned and, with a second seed, of two ANNs (their ceiling).
+
+    By their name: the rise without shortcuts, and the rise with them minus that without. Of the first pair.
+    """
+    found = {}
+    for name, (with_, without) in _beside(results).items():
+        less = effect("rise with shortcuts minus rise without", lambda a, b: rise(a) - rise(b), [(with_, without)])
+        found[name] = effect("rise without shortcuts", rise, [without]), less
+    return found
+
+
+def _beside(results: Residual) -> dict[str, list[xr.DataArray]]:
+    """Name -> the comparisons with shortcuts everywhere and nowhere, of nulls and ceilings that are known of both."""
+    sides = {name: [f"{name}, {where}" for where in (EVERYWHERE, NOWHERE)] for name in ("untrained", CEILING)}
+    known = {name: both for name, both in sides.items() if results.beside.keys() >= set(both)}
+    return {name: [_as_comparison(results.beside[side]) for side in both] for name, both in known.items()}
+
+
+def _as_comparison(found: xr.Dataset) -> xr.DataArray:
+    """CKA of corresponding layers, (group, layer), as a comparison that has it on its diagonal, and nothing else."""
+    cka = found["similarity"].sel(measure="cka", drop=True).transpose("group", "layer")
+    of_layers = np.where(np.eye(cka.sizes["layer"], dtype=bool), cka.values[:, :, None], np.nan)
+    coords = {f"layer_{side}": cka["layer"].values for side in "ab"}
+    coords |= {f"{what}_{side}": (f"layer_{side}", cka[what].values) for side in "ab" for what in ("kind", "stage")}
+    return xr.DataArray(of_layers, dims=("group", "layer_a", "layer_b"), coords=coords, attrs=found.attrs)
+
+
 def jagged(results: Residual) -> tuple[Effect, Effect, Effect]:
     """Jaggedness of the curve through the blocks with shortcuts, without, and the one over the other, pair by pair.
 
-    The ratio is nan where a layer has no CKA, or the curve without shortcuts is a straight line.
+    The ratio and its interval are computed as logarithms: its mean over pairs is geometric, no end of its interval is
+    negative, and twice as jagged is as far from 1 as half as jagged. nan where a layer has no CKA, or a curve is a
+    straight line.
     """
 
-    def ratio(with_: xr.DataArray, without: xr.DataArray) -> float:
-        straight = jaggedness(without)
-        return jaggedness(with_) / straight if straight else float("nan")
+    def log_ratio(with_: xr.DataArray, without: xr.DataArray) -> float:
+        both = np.array([jaggedness(with_), jaggedness(without)])
+        return float(np.subtract(*np.log(both))) if (both > 0).all() else float("nan")
 
     pairs = list(zip(results.cka[EVERYWHERE], results.cka[NOWHERE], strict=True))
     alone = (effect("jaggedness (CKA)", jaggedness, results.cka[where]) for where in (EVERYWHERE, NOWHERE))
-    return *alone, effect("jaggedness with shortcuts over without", ratio, pairs)
+    found = effect("jaggedness with shortcuts over without", log_ratio, pairs)
+    value, low, high = np.exp([found.value, found.low, found.high]).tolist()
+    return *alone, replace(found, value=value, low=low, high=high)
+
+
+def jagged_in_words(results: Residual) -> str:
+    """The same as sentences; the last one follows the interval of the ratio."""
+    with_, without, ratio = jagged(results)
+    if not np.isfinite([with_.value, without.value]).all():
+        return "In some network a layer has no CKA, so the jaggedness cannot be compared."
+    said = (
+        "How jagged the curves are, as the mean absolute second difference of CKA from place to place: "
+        f"{with_.numbers()} with shortcuts and {without.numbers()} without ({with_.basis()})."
+    )
+    for name, both in _beside(results).items():
+        numbers = (effect("", jaggedness, [cka]).numbers() for cka in both)
+        said += f" For comparison, {name}: {' and '.join(numbers)}, of one pair."
+    if not np.isfinite([ratio.value, ratio.low, ratio.high]).all():
+        return said
+    answer = "which of them are the more jagged is open"
+    if ratio.low > 1 or ratio.high < 1:
+        answer = f"with shortcuts they are the {'more' if ratio.low > 1 else 'less'} jagged"
+        answer += ", in this one pair" if ratio.seeds < 2 else ""
+    return f"{said} The ratio, with shortcuts to without, is {ratio.numbers(2)}: {answer}."

@@ -209,13 +209,23 @@ def steps_along_depth(results: Temporal) -> pd.DataFrame:
     return pd.concat([*(each.assign(measure=MEASURES["cka"].title) for each in curves), *others], ignore_index=True)
 
 
-def dynamics_of_stages(results: Temporal) -> dict[str, tuple[Effect, Effect]]:
-    """By series, the mean dynamics of the block outputs of the first and of the last stage."""
+def dynamics_of_stages(results: Temporal) -> dict[str, tuple[Effect, Effect, Effect]]:
+    """By series, the mean dynamics of the block outputs of the first and of the last stage, and the last minus the
+    first: what C5 is judged by, of every network, the untrained one too."""
 
-    def of_stage(arrays: list[xr.DataArray], last: bool) -> Effect:
-        return effect("dynamics (1 − CKA)", lambda cka: dynamics_of_stage(cka, last), arrays)
+    def first(cka: xr.DataArray) -> float:
+        return dynamics_of_stage(cka, last=False)
 
-    return {series: (of_stage(cka, False), of_stage(cka, True)) for series, cka in moving(results).items()}
+    def last(cka: xr.DataArray) -> float:
+        return dynamics_of_stage(cka, last=True)
+
+    def more(cka: xr.DataArray) -> float:
+        return last(cka) - first(cka)
+
+    return {
+        series: tuple(effect("dynamics (1 − CKA)", of, arrays) for of in (first, last, more))
+        for series, arrays in moving(results).items()
+    }
 
 
 def by_step(results: Temporal) -> pd.DataFrame:
