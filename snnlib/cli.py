@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +33,8 @@ Depth = Annotated[int | None, typer.Option(help="20, 38, 56, 110 or 164.")]
 Width = Annotated[float | None, typer.Option(help="Factor on the channels.")]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the training images.")]
 Seed = Annotated[int, typer.Option(help="Seed of the weights and of the order of images.")]
+Devices = Annotated[int, typer.Option(min=1, help="Devices of this host that train one network together.")]
+Hosts = Annotated[int, typer.Option(min=1, help="Hosts that do; start the command on each, as srun does.")]
 Recompute = Annotated[bool, typer.Option("--recompute", help="Make it anew although it is stored.")]
 
 
@@ -45,8 +50,11 @@ def train(
     epochs: Epochs = None,
     seed: Seed = 0,
     recompute: Recompute = False,
+    devices: Devices = 1,
+    hosts: Hosts = 1,
 ) -> None:
     """Train one network, or find it in the store; resumes what was interrupted."""
+    team = _team(devices, hosts)
     run = _run(
         preset=preset,
         dataset=dataset,
@@ -59,7 +67,8 @@ def train(
         recompute=recompute,
     )
     spec = run.network(spiking=not ann)
-    network = run.train(spec)
+    with _together(team, run.store):
+        network = run.train(spec)
     entry = run.store.find(spec)
     table = Table("epoch", "train loss", "train accuracy", "test accuracy", "images/s")
     for row in network.history:
@@ -115,6 +124,63 @@ def compare(
         console.print(str(out))
 
 
+@app.command()
+def sweep(
+    preset: Annotated[str, typer.Option(help="A preset, or a list of one's own that ends in .yaml.")] = "quick",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the list: states, forecasts, totals.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Only the item of this name; may be repeated.")] = None,
+    data_root: DataRoot = None,
+    machine: Annotated[str | None, typer.Option(help="Forecast for this one; --measure gives the names.")] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Only measure the speed of this machine.")] = False,
+    write: Annotated[Path | None, typer.Option(help="Ask the studies, and write their list here.")] = None,
+    devices: Devices = 1,
+    hosts: Hosts = 1,
+) -> None:
+    """Everything that the chapters need under a preset: list it, or make what is missing."""
+    from snnlib import sweep as sweeps
+
+    if measure:
+        console.print(sweeps.measure(Store().cache / sweeps.SPEEDS).stem)
+        return
+    if write:
+        write.write_text(sweeps.plan_text(preset, sweeps.listing(preset)), encoding="utf8")
+        return
+    team = _team(devices, hosts)
+    run = _sweep(preset, data_root, machine=machine, download=not dry_run)
+    items = run.items(only)
+    if dry_run:
+        _show(run, items)
+        return
+    with _together(team, run.store):
+        failed = run.make(items)
+    console.print(f"{len(items) - len(failed)} of {len(items)} items are there")
+    raise typer.Exit(bool(failed))
+
+
+def _sweep(preset: str, data_root: Path | None, **options: Any) -> Any:
+    from snnlib import sweep as sweeps
+
+    return sweeps.Sweep(sweeps.read_plan(sweeps.plan_file(preset)), data_root, **options)
+
+
+def _show(run: Any, items: list[Any]) -> None:
+    """The list as a table, and the totals of what is missing."""
+    from snnlib.training.pace import as_text
+
+    table, missing = Table("item", "kind", "state", "time", "memory"), []
+    for item in items:
+        cost = None if item.is_there else run.cost(item.spec)
+        missing += [cost] if cost else []
+        shown = (as_text(cost.seconds), f"{cost.memory / 2**30:.1f} GB") if cost else ("", "")
+        table.add_row(item.spec.name, type(item.spec).__name__.removesuffix("Spec").lower(), item.state, *shown)
+    console.print(table)
+    seconds, memory = sum(cost.seconds for cost in missing), max((cost.memory for cost in missing), default=0)
+    console.print(
+        f"{len(items) - len(missing)} of {len(items)} are there; the rest takes about {as_text(seconds)} on this "
+        f"machine, one after the other, and at most {memory / 2**30:.1f} GB"
+    )
+
+
 @stored.command("list")
 def list_entries() -> None:
     """What the published layer and the cache hold."""
@@ -145,13 +211,70 @@ def check() -> None:
 
 
 @stored.command()
-def publish(name: Annotated[str, typer.Argument(help="Name of an entry, or its hash.")]) -> None:
-    """Copy an entry of the cache into published/."""
-    store = Store()
-    matches = [entry for entry in store.entries() if name in (entry.folder.name, entry.card["hash"])]
-    if not matches:
-        raise SpecError(f"{name!r} names no entry of the store; `snnlib store list` shows them")
-    console.print(str(store.publish(matches[0].spec)))
+def publish(
+    names: Annotated[list[str] | None, typer.Argument(help="Names of entries, or their hashes.")] = None,
+    preset: Annotated[str | None, typer.Option(help="All of this preset's list that the cache holds.")] = None,
+    data_root: DataRoot = None,
+    full: Annotated[bool, typer.Option("--full", help="Leave weights in full precision, untested.")] = False,
+) -> None:
+    """Copy entries of the cache into published/; weights in half precision where no layer tells the difference."""
+    from snnlib import publish as publishing
+
+    store, names = Store(data_root=data_root), list(names or [])
+    if not (names or preset):
+        raise SpecError(
+            "nothing is named: give names of entries, or a --preset; `snnlib store list` shows what is there"
+        )
+    if preset:
+        names += [item.spec.name for item in _sweep(preset, data_root).items() if item.state == "cached"]
+    for name in names:
+        matches = [entry for entry in store.entries() if name in (entry.folder.name, entry.card["hash"])]
+        if not matches:
+            raise SpecError(f"{name!r} names no entry of the store; `snnlib store list` shows them")
+        console.print(str(publishing.publish(store, matches[0].spec, halve=not full)))
+
+
+@stored.command()
+def verify(
+    count: Annotated[int, typer.Option(min=1, help="How many results, drawn at random.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Of the draw; by default another one each time.")] = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Compute published results again from the published weights; ends with 1 if one comes out differently."""
+    from snnlib import publish as publishing
+
+    store = Store(data_root=data_root)
+    results = publishing.verifiable(store)
+    if not results:
+        raise SpecError(f"{store.published} has no result whose networks are published; there is nothing to verify")
+    checks = [publishing.verify(store, entry) for entry in Random(seed).sample(results, min(count, len(results)))]
+    for check in checks:
+        word = "same" if check.passed else "DIFFERENT"
+        console.print(f"{word}: {check.entry.folder.name}, largest difference {check.difference:.2g}")
+    raise typer.Exit(not all(check.passed for check in checks))
+
+
+def _team(devices: int, hosts: int) -> Any:
+    """The processes of this command, where there are several; begun first, since Fabric starts the command again."""
+    if devices * hosts == 1:
+        return None
+    from snnlib.team import Team
+
+    return Team(devices, hosts)
+
+
+@contextmanager
+def _together(team: Any, store: Store) -> Iterator[None]:
+    """What the first process does inside, its trainings are done by all. The others end here."""
+    if team is None:
+        yield
+        return
+    if team.follows:
+        team.follow(store.images)
+        raise typer.Exit
+    store.team = team
+    with team:
+        yield
 
 
 def _run(**given: Any) -> Run:

@@ -90,14 +90,26 @@ def effect(
     return Effect(what, float(values.mean()), low, high, n_images, len(values))
 
 
-def known_from(found: Effect, *shared: Sequence[xr.DataArray]) -> Effect:
-    """The effect, as known from no more pairs than there are different arrays in each of `shared`.
+def allowing_for_shared(found: Effect, *shared: Sequence[xr.DataArray]) -> Effect:
+    r"""The effect, its interval widened where pairs of networks share what each of them is compared with.
 
-    Two pairs of networks with the seeds (0, 1) and (1, 0) have one and the same ceiling: what it is with other seeds,
-    nobody knows, however independent the pairs are otherwise.
+    The pairs of seeds (0, 1) and (1, 0) have one SNN x SNN and one ANN x ANN between them, and what chance did to these
+    two ceilings is not in the scatter of the pairs. Let :math:`\sigma^2` be the variance that every comparison of two
+    networks has of its own. (What a network brings into all its comparisons cancels between pairs and ceilings.) The
+    mean over :math:`K` pairs has :math:`\sigma^2 / K` of it, which is what the scatter shows, and the mean of two kinds
+    of ceilings, :math:`C` different ones of each, another :math:`\sigma^2 / (2C)`. So with fewer ceilings than pairs
+    the interval is taken :math:`\sqrt{1 + K / (2C)}` times as wide.
+
+    Args:
+        found: an effect over pairs of networks.
+        shared: for each kind of ceiling an array a pair, equal ones being the same ceiling.
     """
-    different = [len({a.values.tobytes() for a in arrays}) for arrays in shared]
-    return replace(found, seeds=min([found.seeds, *different]))
+    different = min((len({a.values.tobytes() for a in arrays}) for arrays in shared), default=found.seeds)
+    if different >= found.seeds:
+        return found
+    stretch = np.sqrt(1 + found.seeds / (2 * different))
+    low, high = (found.value + stretch * (end - found.value) for end in (found.low, found.high))
+    return replace(found, low=float(low), high=float(high))
 
 
 def magnitude(signed: Effect) -> Effect:

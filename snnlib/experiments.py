@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from pathlib import Path
@@ -42,6 +42,7 @@ class Context(Protocol):
     folder: Path  # for checkpoints; survives a crash
     siblings: int  # how many networks are trained side by side with this one, itself included
     stop: threading.Event | None  # once set, the computation is no longer wanted
+    devices: Callable[[str], Fabric]  # what a network is trained on, given a precision
 
     def get(self, spec: Spec) -> Any:
         """The value of another spec that this one builds on."""
@@ -75,7 +76,8 @@ def compute(spec: Spec, context: Context) -> Any:
 @compute.register
 def _(spec: TrainSpec, context: Context) -> training.Network:
     images = context.images(spec.data)
-    network = training.train(spec, images, context.folder, siblings=context.siblings, stop=context.stop)
+    how = {"devices": context.devices, "siblings": context.siblings, "stop": context.stop}
+    network = training.train(spec, images, context.folder, **how)
     if spec.epochs == 0:
         estimate_batch_norm(network.model, Batches(images.train, BATCH, mean=images.mean, std=images.std))
     return network

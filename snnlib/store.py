@@ -21,12 +21,10 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -34,6 +32,10 @@ from snnlib.data.images import default_cache_dir
 from snnlib.entries import CARD, DamagedEntry, Entry, OtherCode, damage, read_card, seal, whole_folder
 from snnlib.provenance import PACKAGE, code_fingerprint, provenance
 from snnlib.spec import DataSpec, Spec, SpecError
+from snnlib.working import Working
+
+if TYPE_CHECKING:
+    from snnlib.team import Team
 
 
 def published_folder() -> Path:
@@ -50,6 +52,7 @@ class Store:
         data_root: where data sets lie, for what must be computed.
         dataset: the data set as its user names it; a spec knows only the content of a `folder:PATH`, not where it lies.
         recompute: compute anew whatever is asked for, once, and replace it in the cache.
+        team: further processes that train along, see `snnlib.team`.
     """
 
     def __init__(
@@ -59,22 +62,23 @@ class Store:
         data_root: Path | None = None,
         dataset: str | None = None,
         recompute: bool = False,
+        team: Team | None = None,
     ) -> None:
         self.cache = Path(cache or default_cache_dir())
         self.published = Path(published or published_folder())
         self.data_root, self.dataset = data_root, dataset
-        self.asked: dict[str, Spec] = {}  # by name of the entry, what this store object was asked for, in order
+        self.asked: dict[str, Spec] = {}  # by name of the entry, what was asked of this store object
+        self.team = team
         self._recompute = recompute
         self._renewed: set[str] = set()  # what this store object has made anew already
         self._locks: dict[str, FileLock] = {}
 
-    def get(self, spec: Spec) -> Any:
-        """The value of `spec`: a `training.Network`, or an `xarray.DataArray`. Computed if it is nowhere, then kept."""
-        value = self._get(spec)
-        self.asked[spec.name] = spec
-        return value
+    def get(self, spec: Spec, *, siblings: int = 1, stop: threading.Event | None = None) -> Any:
+        """The value of `spec`: a `training.Network`, or an `xarray.DataArray`. Computed if it is nowhere, then kept.
 
-    def _get(self, spec: Spec, siblings: int = 1, stop: threading.Event | None = None) -> Any:
+        `siblings` and `stop` are those of `training.train`.
+        """
+        self.asked[spec.name] = spec
         if (value := self._read_if_there(spec)) is not None:
             return value
         with self._lock(spec):
@@ -88,10 +92,11 @@ class Store:
         from snnlib import workers
 
         missing = [spec for spec in dict.fromkeys(specs) if self._must_renew(spec) or self.find(spec) is None]
-        if len(missing) > 1:
+        if len(missing) > 1 and self.team is None:  # a team works on one thing at a time
             sizes = {spec: getattr(spec, "work", 1.0) for spec in missing}
             missing.sort(key=sizes.__getitem__, reverse=True)  # the longest first, so that all end together
-            tasks = [partial(self._get, spec, len(missing)) for spec in missing]
+            siblings = len(missing)
+            tasks = [lambda stop, spec=spec: self.get(spec, siblings=siblings, stop=stop) for spec in missing]
             workers.side_by_side(tasks, [sizes[spec] for spec in missing])
         return [self.get(spec) for spec in specs]
 
@@ -142,8 +147,18 @@ class Store:
             )
         return images
 
-    def publish(self, spec: Spec) -> Path:
+    def compute(self, spec: Spec) -> Any:
+        """The value of `spec`, computed though it may be there, and not kept. What it builds on is as `get` has it."""
+        from snnlib import experiments
+
+        with tempfile.TemporaryDirectory() as folder:
+            return experiments.compute(spec, Working(self, spec, Path(folder)))
+
+    def publish(self, spec: Spec, change: Callable[[Path, dict[str, Any]], dict[str, Any]] | None = None) -> Path:
         """Copy the entry of `spec` from the cache into the published layer; returns its folder there.
+
+        Args:
+            change: given the folder of the copy and its card, may change the payload; returns the new card.
 
         Raises:
             SpecError: neither layer has it.
@@ -155,6 +170,8 @@ class Store:
             self.published.mkdir(parents=True, exist_ok=True)
             with self._lock(spec), whole_folder(self.published / spec.name, self.published) as folder:
                 shutil.copytree(entry.folder, folder, dirs_exist_ok=True)
+                if change is not None:
+                    seal(folder, change(folder, entry.card))
         return self.published / spec.name
 
     def read(self, entry: Entry) -> Any:
@@ -217,7 +234,7 @@ class Store:
 
         if self._folder(spec, "cache").is_dir() and not self._must_renew(spec):
             print(f"{spec.name} in the cache was made by other code: it is made again", file=sys.stderr)
-        context = _Context(self, self.cache / "working" / spec.name, siblings, stop)
+        context = Working(self, spec, self.cache / "working" / spec.name, siblings, stop)
         started = time.perf_counter()
         value = experiments.compute(spec, context)
         duration = time.perf_counter() - started - context.waited
@@ -225,7 +242,8 @@ class Store:
         entries.mkdir(parents=True, exist_ok=True)
         with whole_folder(entries / spec.name, self.cache) as folder:
             card = {"kind": type(spec).__name__, "hash": spec.hash, "spec": spec.model_dump(mode="json")}
-            card |= provenance(experiments.rooms(spec)) | {"duration": duration, "inputs": context.inputs}
+            card |= provenance(experiments.rooms(spec))
+            card |= {"duration": duration, "images": context.shown, "inputs": context.inputs}
             card |= experiments.write(value, folder)  # may know the duration better: a training that was resumed does
             seal(folder, card)
         shutil.rmtree(context.folder, ignore_errors=True)
@@ -268,29 +286,6 @@ class Store:
             aside.rmdir()
             return
         warnings.warn(f"{problem}; set aside in {aside} and made again", DamagedEntry, stacklevel=3)
-
-
-@dataclass
-class _Context:
-    """The store as a running computation sees it: `experiments.Context`."""
-
-    store: Store
-    folder: Path
-    siblings: int
-    stop: threading.Event | None
-    waited: float = 0.0  # seconds spent on what the computation builds on, which has cards of its own
-    inputs: dict[str, str] = field(default_factory=dict)  # name of each of these -> checksum of its payload
-
-    def get(self, spec: Spec) -> Any:
-        started = time.perf_counter()
-        value = self.store._get(spec, self.siblings, self.stop)
-        if entry := self.store.find(spec):
-            self.inputs[spec.name] = entry.checksum
-        self.waited += time.perf_counter() - started
-        return value
-
-    def images(self, data: DataSpec) -> Any:
-        return self.store.images(data)
 
 
 def _made(folder: Path) -> Path:

@@ -83,11 +83,17 @@ def corresponding(cka: xr.DataArray, series: str) -> pd.DataFrame:
     return _along_depth(found, {name: found[coordinate].values for name, coordinate in names.items()}, series)
 
 
-def means_in_common(*comparisons: xr.DataArray) -> list[float]:
-    """The mean CKA of corresponding layers in each comparison, over those layers that have a value in all."""
-    found = [corresponding(cka, "").set_index("layer")["value"] for cka in comparisons]
+def means_in_common(*comparisons: xr.DataArray, kind: str | None = None) -> list[float]:
+    """The mean CKA of corresponding layers in each comparison, over those layers that have a value in all.
+
+    `kind`: of layers of this kind alone, such as "sum" for the outputs of residual blocks.
+    """
+    rows = [corresponding(cka, "") for cka in comparisons]
+    of_kind = [table if kind is None else table[table["kind"] == kind] for table in rows]
+    found = [table.set_index("layer")["value"] for table in of_kind]
     values = np.array([table.reindex(found[0].index) for table in found])
-    return values[:, np.isfinite(values).all(0)].mean(1).tolist()
+    common = np.isfinite(values).all(0)
+    return values[:, common].mean(1).tolist() if common.any() else [float("nan")] * len(found)
 
 
 def by_measure(similarity: xr.DataArray, series: str) -> pd.DataFrame:

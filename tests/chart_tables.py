@@ -80,6 +80,13 @@ def rates() -> xr.DataArray:
     return xr.DataArray(np.linspace(0.05, 0.3, 4 * len(names)).reshape(-1, 4), dims=("layer", "step"), coords=coords)
 
 
+def each_step(T: int = 4) -> xr.DataArray:
+    """CKA of every step of one network with another: (layer_a, step, layer_b), all numbers different."""
+    return xr.concat([table(seed=10 + t) * (0.6 + 0.1 * t) for t in range(T)], "step").transpose(
+        "layer_a", "step", "layer_b"
+    )
+
+
 def profile() -> pd.DataFrame:
     """CKA at the places of a block that falls inside, with and without a repair at its end."""
     places = ["input", "act1", "conv1", "bn1", "act2", "conv2", "bn2", "output"]
@@ -140,6 +147,8 @@ def maps(timesteps: tuple[int, ...] = (1, 2, 4)) -> dict[str, dict[int, xr.DataA
 def every_chart() -> dict[str, Any]:
     made = {
         "heatmap": charts.heatmap(table()),
+        "linked_heatmap": charts.linked_heatmap(table(), each_step(), rates(), pair=("stage2.1.act1", "stage2.1")),
+        "heatmap_by_setting": charts.heatmap_by_setting({20: table(), 38: table(blocks=6)}, setting="depth", at=20),
         "heatmap_choice": charts.heatmap_choice(maps(), T=2),
         "heatmaps_row": charts.heatmaps_row([(table(), "SNN", "ANN"), (table(True), "SNN", "SNN")]),
         "depth_curve": charts.depth_curve(curve(), title="CKA of corresponding layers along the depth of the networks"),
@@ -174,7 +183,9 @@ def drawn(chart: Any, layer: int | None = None) -> list[tuple[dict[str, str], st
 
 
 def encodings(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    return [layer.get("encoding", {}) for layer in spec["layer"]]
+    """Of all layers, and of all charts that stand in one view."""
+    parts = [part for name in ("layer", "hconcat", "vconcat") for part in spec.get(name, ())]
+    return [encoding for part in parts for encoding in encodings(part)] if parts else [spec.get("encoding", {})]
 
 
 def cells(chart: Any) -> list[tuple[dict[str, str], str]]:

@@ -16,6 +16,7 @@ from snnlib import charts
 
 DRAWING = {name for name in charts.__all__ if name.islower()}
 CAPTION_WORDS = 8  # a sentence of fewer names a chart and does not say what is to be seen in it
+WIDGETS = {"Explorer"}
 RESULTS = "results"  # what every notebook calls what its study found
 
 
@@ -115,7 +116,7 @@ def _is_chart(node: ast.expr, makers: set[str]) -> bool:
     if isinstance(function, ast.Attribute):
         of_ours = isinstance(function.value, ast.Name) and function.value.id == "charts" and function.attr in DRAWING
         return of_ours or _is_chart(function.value, makers)  # charts.sweep(…).properties(…)
-    return isinstance(function, ast.Name) and function.id in makers
+    return isinstance(function, ast.Name) and (function.id in makers or function.id in WIDGETS)
 
 
 # ---- claims

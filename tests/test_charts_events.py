@@ -82,7 +82,7 @@ def test_panels_have_titles_axes_and_a_text_of_their_own() -> None:
 
 def test_long_streams_and_many_frames_are_thinned_and_say_so() -> None:
     _, events, frames = picture(bins=10, n=5000).charts
-    assert "5,000; 1 in 4 drawn" in str(events.to_dict()["title"])
+    assert "5,000 events; 1 in 4 drawn" in str(events.to_dict()["title"])
     assert "4 of 10 frames" in frames.to_dict()["description"]
     assert len(json.dumps(events.to_dict())) < 70_000
 

@@ -61,11 +61,16 @@ def test_verdicts(pairs, word):
     assert verdict.claim is C6
 
 
-def test_ceilings_that_all_pairs_share_decide_nothing():
-    """Two seeds have one ceiling of each kind on either input: it could be anything with other seeds."""
-    apart = [(0.30, 0.10), (0.31, 0.10), (0.30, 0.11)]
-    shared = c6([pair(*shortfalls, seeds=1) for shortfalls in apart])
-    assert (shared.word, shared.bounds[0].kept, shared.bounds[0].effect.seeds) == ("undecided", "open", 1)
+def test_ceilings_that_all_pairs_share_leave_more_in_doubt():
+    """Three pairs that share their ceilings: the scatter of the pairs is sqrt(1 + 3/2) times too small."""
+    for shortfalls, word in (([0.30, 0.31, 0.30], "supported"), ([0.16, 0.17, 0.165], "undecided")):
+        apart = c6([pair(events, 0.10) for events in shortfalls])
+        shared = c6([pair(events, 0.10, seeds=1) for events in shortfalls])
+        (one,), (other,) = apart.bounds, shared.bounds
+        assert (apart.word, shared.word) == ("supported", word)
+        assert other.effect.value == pytest.approx(one.effect.value) and other.effect.seeds == 3
+        width = (other.effect.high - other.effect.low) / (one.effect.high - one.effect.low)
+        assert width == pytest.approx(math.sqrt(2.5))
 
 
 def test_a_layer_that_is_silent_on_one_input_alone_counts_on_neither():

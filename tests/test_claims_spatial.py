@@ -11,6 +11,7 @@ import xarray as xr
 
 from snnlib import build_model
 from snnlib.claims import spatial
+from snnlib.evidence import effect
 from snnlib.layers import select_layers
 
 PLACES = [".act1", ".conv1", ".bn1", ".act2", ".conv2", ".bn2", ""]
@@ -198,11 +199,23 @@ def test_numbers_of_block_outputs(measure: Callable[[xr.DataArray], float], expe
     assert spatial.lost_at_the_same_place(first(MOVED)) > 0.05
 
 
-def test_c2_with_one_ceiling_for_all_pairs_is_undecided() -> None:
-    """Two seeds have one ceiling of each kind: nothing is known of it with others, however sure the pairs are."""
-    apart = ceilings(0.95)
-    cross, low = arrays(SMOOTH, 4), nulls(0.3)
-    assert spatial.c2(cross, low, nulls(0.0), apart).word == "supported"
-    shared = spatial.c2(cross, low, nulls(0.0), [apart[0]] * 4)
-    assert shared.word == "undecided"
-    assert [bound.kept for bound in shared.bounds] == ["open", "open", "kept"]
+def test_c2_is_less_sure_with_one_ceiling_for_all_pairs() -> None:
+    """Two seeds have one ceiling of each kind: what chance did to it is not in the scatter of the pairs."""
+    one = ceilings(0.95)[0]
+    arguments = arrays(SMOOTH, 4), nulls(0.3), nulls(0.0)
+    verdict = spatial.c2(*arguments, [one] * 4)
+    alone = [effect("", spatial._above_the_middle, list(zip(arguments[0], low, *[[c] * 4 for c in one], strict=True)))
+             for low in arguments[1:]]  # fmt: skip
+    for bound, bare in zip(verdict.bounds, alone, strict=False):
+        assert bound.effect.seeds == 4
+        assert bound.effect.high - bound.effect.low == pytest.approx(np.sqrt(3) * (bare.high - bare.low))
+    assert verdict.word == "supported"
+
+
+def test_a_block_that_is_silent_in_one_network_changes_nothing_but_what_is_averaged_everywhere() -> None:
+    """Else a null without its least similar block would seem nearer to the ceiling, or farther from it."""
+    values = np.where(np.eye(len(NAMES)), np.linspace(0.5, 1.0, len(NAMES)), 0.2)
+    silent = values.copy()
+    silent[NAMES.index("stage3.2")] = np.nan
+    cross, null, ceiling = first(values), first(silent - 0.4), first(values + 0.2)
+    assert spatial._above_the_middle(cross, null, ceiling, ceiling) == pytest.approx(0.1)

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from snnlib.evidence import Effect, effect, interval, share
+from snnlib.evidence import Effect, allowing_for_shared, effect, interval, share
 
 MEAN = lambda array: float(array)  # noqa: E731
 
@@ -78,6 +78,25 @@ def test_the_interval_covers_a_known_truth(pairs: int, least: float, spread: flo
         low, high = interval(x.mean(1), left)
         hits += low <= 0 <= high
     assert least <= hits / runs <= (0.975 if pairs == 1 else 0.995)
+
+
+@pytest.mark.parametrize("of_networks", [0.0, 1.0])
+def test_the_interval_covers_a_known_truth_where_two_pairs_share_their_ceilings(of_networks: float) -> None:
+    """Two seeds: a comparison is the sum of what either network brings into all of its own, and of what is its own."""
+    rng, hits, runs = np.random.default_rng(8), 0, 2000
+
+    def drawn(value: float) -> xr.DataArray:
+        return xr.DataArray(value + rng.normal())
+
+    for _ in range(runs):
+        snn, ann = of_networks * rng.normal(size=(2, 2))
+        ceilings = drawn(snn.sum()), drawn(ann.sum())
+        pairs = [(drawn(snn[i] + ann[1 - i]), *ceilings) for i in (0, 1)]
+        found = effect("", lambda cross, a, b: float(cross - (a + b) / 2), pairs)
+        found = allowing_for_shared(found, *([pair[i] for pair in pairs] for i in (1, 2)))
+        hits += found.low <= 0 <= found.high
+    least = 0.94 if of_networks == 0 else 0.95  # with nothing of the networks' own it is exactly 0.95
+    assert least <= hits / runs <= (0.96 if of_networks == 0 else 0.99)
 
 
 def test_what_is_not_known_has_no_interval() -> None:

@@ -161,10 +161,12 @@ def test_charts_without_a_caption_are_found() -> None:
         "drawn = charts.bars(table)\nfigure(drawn, results)",
         "figure(charts.bars(table), results)\ncharts.bars(rows)",
         "figure(controls, results)",
+        "Explorer(maps)",
+        "explorer = Explorer(maps)\nfigure(explorer, results)",
     )
-    assert drawing_cells(cells) == [1, 2, 5, 6, 8, 9, 10, 12, 14, 15, 16, 17, 18, 19]
-    assert uncaptioned(cells) == [2, 6, 8, 9, 10, 12, 15, 16, 17, 18, 19]
-    assert without_origin(cells) == [1, 2, 5, 6, 8, 9, 10, 18]
+    assert drawing_cells(cells) == [1, 2, 5, 6, 8, 9, 10, 12, 14, 15, 16, 17, 18, 19, 20, 21]
+    assert uncaptioned(cells) == [2, 6, 8, 9, 10, 12, 15, 16, 17, 18, 19, 20, 21]
+    assert without_origin(cells) == [1, 2, 5, 6, 8, 9, 10, 18, 20]
 
 
 @pytest.mark.parametrize(

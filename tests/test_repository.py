@@ -42,7 +42,10 @@ ROOMS = (
     "experiments",
     "entries",
     "workers",
+    "team",
+    "working",
     "store",
+    "publish",
     "evidence",
     "tables",
     "claims",
@@ -54,6 +57,7 @@ ROOMS = (
     "explorer",
     "ledger",
     "figures",
+    "sweep",
     "notebook",
     "cli",
     "__main__",
@@ -247,10 +251,15 @@ def test_snnlib_has_every_command_that_is_named() -> None:
     program = shutil.which("snnlib", path=str(Path(sys.executable).parent))
     assert program, "snnlib is not installed beside this Python: pip install -e '.[test]'"
     plain = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
-    for name in sorted({line.split()[1] for line in commands("snnlib")}):
-        answer = subprocess.run([program, name, "--help"], env=plain, capture_output=True, text=True)
+
+    def command(line: str) -> tuple[str, ...]:
+        words = line.split()[1:]
+        return tuple(words[: 2 if words[0] == "store" else 1])  # `store` has commands of its own
+
+    for name in sorted({command(line) for line in commands("snnlib")}):
+        answer = subprocess.run([program, *name, "--help"], env=plain, capture_output=True, text=True)
         assert answer.returncode == 0, f"snnlib {name}: {answer.stderr}"
-        lines = [line for line in commands("snnlib") if line.split()[1] == name]
+        lines = [line for line in commands("snnlib") if command(line) == name]
         options = set(re.findall(r" (--\w+)", " ".join(lines)))
         assert options <= set(re.findall(r"--\w+", answer.stdout)), name
 

@@ -45,7 +45,7 @@ def test_the_card_says_by_what_means_a_network_was_trained(run):
     (network,) = run.store.get_all([spec])
     card = json.loads((run.store.find(spec).folder / "card.json").read_text())
     assert card["means"] == network.means == Store().get(spec).means
-    assert network.means.keys() == {"precision", "compiled", "threads", "device"}
+    assert network.means.keys() == {"precision", "compiled", "threads", "device", "processes"}
     assert network.means["threads"] == torch.get_num_threads()
 
 

@@ -32,6 +32,15 @@ MATHJAX_ENTRY = "tex-mml-chtml.js"
 MATHJAX_PARTS = (MATHJAX_ENTRY, "output/chtml/fonts", "input/tex/extensions", "a11y", "sre")
 
 VEGA_SCRIPT = "vega.js"
+# Whoever cares for the controls of a chart (assets/address.js) is told once it is drawn and they have their values.
+TELL_WHEN_DRAWN = """
+const embed = window.vegaEmbed;
+window.vegaEmbed = (place, ...rest) => embed(place, ...rest).then((drawn) => {
+  const element = typeof place === "string" ? document.querySelector(place) : place;
+  element?.dispatchEvent(new CustomEvent("controls", { bubbles: true }));
+  return drawn;
+});
+"""
 
 
 def vega_lite_version() -> str:
@@ -61,7 +70,7 @@ def vega_script() -> str:
         "vegaembed_version": altair.VEGAEMBED_VERSION,
     }
     bundle = vl_convert.javascript_bundle(vl_version=vega_lite_version())
-    return f"(() => {{\n{bundle}\n}})();\nvar VEGA_DEBUG = {json.dumps(versions)};\n"
+    return f"(() => {{\n{bundle}\n{TELL_WHEN_DRAWN}}})();\nvar VEGA_DEBUG = {json.dumps(versions)};\n"
 
 
 def mathjax_folder() -> Path:

@@ -9,11 +9,22 @@
     click(event.key === "Escape" ? event.currentTarget.ownerSVGElement : event.currentTarget);
   };
 
+  // Vega calls a legend a symbol, which may hold no buttons, and says so again whenever it sets the chart anew.
+  const held = new WeakSet();
+  const group = (legend) => {
+    if (!legend || held.has(legend)) return;
+    const set = () => legend.getAttribute("role") === "group" || legend.setAttribute("role", "group");
+    new MutationObserver(set).observe(legend, { attributeFilter: ["role"] });
+    held.add(legend);
+    set();
+  };
+
   const offer = () => {
     document.querySelectorAll(`${PICKING}:not([tabindex])`).forEach((name) => {
       name.setAttribute("tabindex", "0");
       name.setAttribute("role", "button");
       name.addEventListener("keydown", answer);
+      group(name.closest("[aria-roledescription=legend]"));
     });
   };
 

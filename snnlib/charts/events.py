@@ -127,7 +127,7 @@ def _stream(stream: np.ndarray, bins: int, span: tuple[int, int]) -> alt.LayerCh
     text = f"""Events over {length:g} ms, time to the right, the column of the pixel upwards: {brighter:,} of pixels
         that became brighter, {len(stream) - brighter:,} darker. {bins - 1} dashed rules part the {bins} frames."""
     some = "" if every == 1 else f"; 1 in {every} drawn"
-    return parts.wide(chart, text, f"Event stream ({len(stream):,}{some})", 252)
+    return parts.wide(chart, text, f"{len(stream):,} events{some}", 252)
 
 
 def _frames(frames: np.ndarray) -> alt.LayerChart:

@@ -76,7 +76,8 @@ def linked_heatmap(
     rows, columns = table.shape
     step = max(1, size // max(rows, columns))
     fits = f"clamp(floor((windowSize()[0] - 104) / {max(rows, columns)}), 1, {step})"
-    chart = chart.add_params(
+    chart = parts.with_tables(
+        chart,
         alt.param(name="cka", value=packed),
         alt.param(name="by_step", value=cells.integers(by_step.values)),
         alt.param(name="rates", value=cells.integers(spikes.values, RATES)),

@@ -212,6 +212,16 @@ def dodge(axis: str, start: float, stop: float) -> alt.Scale:
     return alt.Scale(range=[{"expr": f"bandwidth('{axis}') * {share}"} for share in (start, stop)])
 
 
+def with_tables(chart: Any, *params: alt.Parameter) -> Any:
+    """The finished composition with more parameters, such as large tables.
+
+    Altair's own `add_params` copies and compares all parameters once for every part of a composition: seconds.
+    """
+    known = [] if chart.params is alt.Undefined else chart.params
+    chart.params = [*known, *(one.param for one in params)]
+    return chart
+
+
 def slider(name: str, label: str, count: int, start: int) -> alt.Parameter:
     """A slider from 1 to `count`; where there is only one choice, none."""
     if count == 1:

@@ -65,7 +65,8 @@ def heatmap_by_setting(
     chart = alt.layer(drawn, *_rules(ordered, now, cells.diverging(domain))).properties(title=title)
     place = known.index(f"{at:g}") + 1 if at is not None else len(known)
     room = f"({theme.NARROW} ? min({size}, windowSize()[0] - 104) : {size})"
-    chart = chart.add_params(
+    chart = parts.with_tables(
+        chart,
         alt.param(name="table", value=everything),
         alt.param(name="offsets", value=np.cumsum([0, *map(len, packed[:-1])]).tolist()),
         alt.param(name="settings", value=known),

@@ -19,7 +19,8 @@ import numpy as np
 import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import Effect, effect, known_from
+from snnlib.evidence import Effect, allowing_for_shared, effect
+from snnlib.tables import means_in_common
 
 PAGE = "02_spatial_cka"
 LEAST_CONTRAST, MOST_LOST = 0.05, 0.05  # CKA
@@ -61,6 +62,7 @@ C2 = Claim(
     where="spatial section, Fig. 2",
     pages=(PAGE,),
 )
+OUTPUTS = {"sum": "block outputs", "act": "activations"}
 
 Ceilings = Sequence[tuple[xr.DataArray, xr.DataArray]]  # SNN x SNN and ANN x ANN, for each pair of networks
 
@@ -78,21 +80,35 @@ def c2(
 ) -> Verdict:
     """Judge C2. Arrays as in `c1`, one a pair of networks; without ceilings (one seed) it is undecided.
 
-    The interval counts pairs as independent, which their ceilings are not. With two seeds both pairs have the same two
-    ceilings, SNN x SNN and ANN x ANN: nothing is known of these with other seeds, and the claim is undecided. With more
-    seeds the ceilings of different pairs share networks, and their scatter shows a part of it.
+    With two seeds both pairs have the same two ceilings, and the interval is the wider for it; with more, the ceilings
+    of different pairs are different comparisons.
     """
+    return judge(C2, corresponding_depth(cross, untrained, shuffled, ceilings))
+
+
+def corresponding_depth(
+    cross: Sequence[xr.DataArray],
+    untrained: Sequence[xr.DataArray],
+    shuffled: Sequence[xr.DataArray],
+    ceilings: Ceilings,
+    case: str = "",
+) -> list[Bound]:
+    """The bounds of C2, of block outputs or, in networks without residual blocks, of activations.
+
+    `case`: what the networks and the data are, where the claim is about several.
+    """
+    begin, outputs = f"{case}: " if case else "", OUTPUTS[_output_kind(cross[0])]
     bounds = []
     for name, nulls in (("untrained", untrained), ("shuffled", shuffled)):
-        what = f"CKA of block outputs above the middle between {name} and ceiling"
+        what = f"{begin}CKA of {outputs} above the middle between {name} and ceiling"
         if ceilings:
             together = [(a, null, *both) for a, null, both in zip(cross, nulls, ceilings, strict=True)]
             found = effect(what, _above_the_middle, together)
-            bounds.append(Bound(known_from(found, *zip(*ceilings, strict=True)), 0.0))
+            bounds.append(Bound(allowing_for_shared(found, *zip(*ceilings, strict=True)), 0.0))
         else:
             bounds.append(Bound(effect(what, lambda _: np.nan, cross), 0.0))  # unknown, of these images and pairs
-    lost = effect("CKA lost by taking the block at the same place, not the most similar", lost_at_the_same_place, cross)
-    return judge(C2, [*bounds, Bound(lost, MOST_LOST, at_most=True)])
+    what = f"{begin}CKA lost by taking the {outputs} at the same place, not the most similar"
+    return [*bounds, Bound(effect(what, lost_at_the_same_place, cross), MOST_LOST, at_most=True)]
 
 
 def contrast_effect(comparisons: Sequence[xr.DataArray]) -> Effect:
@@ -134,15 +150,21 @@ def lost_at_the_same_place(cka: xr.DataArray) -> float:
 
 
 def _above_the_middle(cross: xr.DataArray, null: xr.DataArray, *ceilings: xr.DataArray) -> float:
-    ceiling = np.mean([mean_of_blocks(array) for array in ceilings])
-    return mean_of_blocks(cross) - (ceiling + mean_of_blocks(null)) / 2
+    """Over the outputs that have a value in all: a block that is silent in one would change what is averaged."""
+    similarity, least, *most = means_in_common(cross, null, *ceilings, kind=_output_kind(cross))
+    return similarity - (float(np.mean(most)) + least) / 2
+
+
+def _output_kind(cka: xr.DataArray) -> str:
+    """The kind of layer at which a block ends: the sum with its shortcut, else the activation."""
+    return "sum" if "sum" in cka["kind_a"].values else "act"
 
 
 def _block_outputs(cka: xr.DataArray) -> np.ndarray:
-    """(blocks, blocks) of the blocks that both networks have."""
+    """(blocks, blocks) of the blocks that both networks have; of networks without blocks, activations."""
     names = [
         name for name, kind in zip(cka["layer_a"].values, cka["kind_a"].values, strict=True)
-        if kind == "sum" and name in cka["layer_b"].values
+        if kind == _output_kind(cka) and name in cka["layer_b"].values
     ]  # fmt: skip
     return cka.sel(layer_a=names, layer_b=names).values
 

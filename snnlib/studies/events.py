@@ -80,7 +80,7 @@ class Comparison:
 
         return {
             "CKA": effect("CKA of SNN × ANN", similarity, self.cross),
-            "shortfall": effect("shortfall below the ceiling (CKA)", claims.shortfall, triples),
+            "shortfall": claims.mean_shortfall(triples),
         }
 
     def accuracy(self, where: str) -> pd.DataFrame:
@@ -180,7 +180,7 @@ def still_run(run: Run) -> Run:
             f"still = {still!r} is event data, and would be compared with events; choose still images: "
             f"{', '.join(those)} or folder:PATH"
         )
-    return Run.of(run.given.model_copy(update={"dataset": still}))
+    return type(run).of(run.given.model_copy(update={"dataset": still}))
 
 
 def event_data(run: Run) -> EventStudy:

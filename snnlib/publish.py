@@ -1,0 +1,128 @@
+"""Publishing: entries of the cache become files of the repository; and the check that they can be made again.
+
+The weights of a network are published in half precision, if the halved network computes the same: debiased CKA with the
+full one above 0.9999 in every layer, on test images. Else they stay as they are. The card says which, and how near.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from snnlib import similarity
+from snnlib.entries import Entry
+from snnlib.experiments import WEIGHTS, best_device, test_batches
+from snnlib.spec import CompareSpec, MeasuresSpec, RatesSpec, Spec, TrainSpec
+from snnlib.store import Store
+
+SAME = 0.9999  # least CKA with the full network, of every layer of the halved one
+IMAGES, BATCH = 1024, 256  # that the two are compared on
+# How far a result may be off that is computed again: on another processor sums are rounded otherwise, and a rounding
+# error near the threshold is a spike more or less.
+TOLERANCES: dict[type[Spec], float] = {CompareSpec: 0.005, RatesSpec: 0.005, MeasuresSpec: 0.01}
+
+
+def publish(store: Store, spec: Spec, *, halve: bool = True) -> Path:
+    """Copy the entry of `spec` into the published layer, a network in half precision where that changes nothing.
+
+    Returns:
+        Its folder there.
+
+    Raises:
+        SpecError: neither layer has it; or a network is to be halved, and its images are not at hand.
+    """
+    if not (halve and isinstance(spec, TrainSpec)):
+        return store.publish(spec)
+
+    def with_half(folder: Path, card: dict[str, Any]) -> dict[str, Any]:
+        weights = halved(load_file(folder / WEIGHTS))
+        least = least_cka(store, spec, weights)
+        if least > SAME:
+            save_file(weights, folder / WEIGHTS)
+        n_images = min(IMAGES, len(store.images(spec.data).test))
+        return card | {"half": {"taken": least > SAME, "least_cka": least, "n_images": n_images}}
+
+    return store.publish(spec, with_half)
+
+
+def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Floating-point weights in 16 bits, the others as they are."""
+    return {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
+
+
+def least_cka(store: Store, spec: TrainSpec, weights: dict[str, Tensor]) -> float:
+    """The lowest CKA, over layers, of a network and the same with other weights, on test images; nan if one has none.
+
+    A layer that is silent in both networks, so that neither has a CKA with itself, is the same in both.
+    """
+    network = store.get(spec).model.to(best_device())
+    other = copy.deepcopy(network)
+    other.load_state_dict(weights)
+    images = store.images(spec.data)
+    batches = test_batches(images, min(IMAGES, len(images.test)), BATCH)
+    cross, one, two = (_own(a, b, batches) for a, b in ((network, other), (network, network), (other, other)))
+    alike = xr.where(one.isnull() & two.isnull(), 1.0, cross)
+    return float(alike.min(skipna=False))
+
+
+def _own(a: nn.Module, b: nn.Module, batches: Any) -> xr.DataArray:
+    """CKA of every layer of `a` with the same layer of `b`."""
+    found = similarity.compare(a, b, batches)
+    values = np.diagonal(found.values)
+    return xr.DataArray(values, dims="layer", coords={"layer": found["layer_a"].values})
+
+
+@dataclass(frozen=True)
+class Check:
+    """A published result, and how far from it what was computed again lies at most."""
+
+    entry: Entry
+    difference: float
+
+    @property
+    def passed(self) -> bool:
+        return self.difference <= TOLERANCES[type(self.entry.spec)]
+
+
+def verifiable(store: Store) -> list[Entry]:
+    """Published results whose trained networks are published, too. Attacks are left out: they amplify rounding."""
+    entries = [entry for entry in store.entries() if entry.layer == "published"]
+    names = {entry.folder.name for entry in entries}
+
+    def has_networks(spec: Spec) -> bool:
+        networks = (value for _, value in spec if isinstance(value, TrainSpec))
+        return all(network.epochs == 0 or network.name in names for network in networks)
+
+    return [entry for entry in entries if type(entry.spec) in TOLERANCES and has_networks(entry.spec)]
+
+
+def verify(store: Store, entry: Entry) -> Check:
+    """Compute a published result again from the published weights, and compare.
+
+    Raises:
+        SpecError: its images are not at hand.
+    """
+    with torch.random.fork_rng(devices=[]):
+        again = store.compute(entry.spec)
+    return Check(entry, largest_difference(store.read(entry), again))
+
+
+def largest_difference(one: Any, other: Any) -> float:
+    """Between two results of one kind, over all numbers; infinite where only one has a value, or shapes differ."""
+    if isinstance(one, xr.Dataset):
+        names = [name for name in one.data_vars if np.issubdtype(one[name].dtype, np.floating)]
+        return max(largest_difference(one[name], other[name]) for name in names)
+    if one.dims != other.dims or one.shape != other.shape:
+        return float("inf")
+    a, b = one.values, other.values
+    if (np.isnan(a) != np.isnan(b)).any():
+        return float("inf")
+    return float(np.nanmax(np.abs(a - b), initial=0.0))

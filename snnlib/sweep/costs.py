@@ -1,0 +1,244 @@
+r"""What a run will cost, in time and in memory, before it is begun.
+
+A training step is bound by arithmetic in wide networks and by memory in narrow ones. An image takes
+
+.. math:: s = p \cdot \text{multiply-adds} + q \cdot \text{bytes kept for the backward pass},
+
+both counted exactly on a network without data (PyTorch's `meta` device), :math:`p` and :math:`q` fitted, for spiking
+and ordinary networks apart, to what this machine has done: the rates on the cards of the store, or, where there are
+none, a few steps that are timed now. A structure whose own rate is on a card takes that.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import nnls
+from torch.utils.flop_counter import FlopCounterMode
+
+from snnlib.data.batches import Batches
+from snnlib.data.images import Split
+from snnlib.entries import Entry
+from snnlib.provenance import hardware
+from snnlib.spec import AttackSpec, DataSpec, ModelSpec, Spec, SpecError, TrainSpec
+from snnlib.sweep.listing import networks_of
+from snnlib.training import build, pace
+from snnlib.training.loop import one_device
+
+FORWARD = 1 / 3  # of a training step is its forward pass
+COMPARING = 2.0  # forward passes that a comparison's own arithmetic is worth, where no card says better
+BASE = 600 * 2**20  # bytes of an idle process with PyTorch in it
+AT_ONCE = 256  # images of a batch that is compared
+FLOATS = 4  # bytes of a number
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds on this machine when nothing else runs there, and bytes of memory at the peak."""
+
+    seconds: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Of one image in a training step: multiply-adds forward, bytes kept for backward; the network's parameters."""
+
+    operations: float
+    kept: float
+    parameters: int
+
+
+@functools.cache
+def footprint(model: ModelSpec, data: DataSpec) -> Footprint:
+    """Counted on a network that holds no numbers."""
+    with torch.device("meta"):
+        network = build(model, data, seed=0).to(memory_format=torch.channels_last).train()
+        shape = (2, data.in_channels, data.image_size, data.image_size)
+        images = torch.empty(shape if data.frames is None else (data.frames, *shape))
+    own = {tensor.untyped_storage()._cdata for tensor in (*network.parameters(), *network.buffers())}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage._cdata] = storage  # held, so that no other storage takes its address
+        return tensor
+
+    with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+        network(images)
+    total = sum(storage.nbytes() for address, storage in kept.items() if address not in own)
+    parameters = sum(p.numel() for p in network.parameters())
+    return Footprint(counter.get_total_flops() / 2 / len_of(images), total / len_of(images), parameters)
+
+
+def len_of(images: torch.Tensor) -> int:
+    """Images of a batch, which of frames (T, B, C, H, W) is the second size."""
+    return images.shape[-4]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Seconds that an image took in the training steps of a network."""
+
+    model: ModelSpec
+    data: DataSpec
+    seconds: float
+
+
+class Costs:
+    """Forecasts for one machine from what was measured on it.
+
+    Args:
+        entries: of the store; those made on such a machine, with as many threads, count.
+        folder: where the store keeps what `measure` found, for machines whose cards do not say enough.
+        machine: a name that `measure` gave; by default this machine, which is measured when need be.
+
+    Raises:
+        SpecError: nothing is known of that machine.
+    """
+
+    def __init__(self, entries: Iterable[Entry], folder: Path, machine: str | None = None) -> None:
+        name = machine or machine_name(hardware())
+        mine = [entry for entry in entries if machine_of(entry) == name]
+        trained = [entry for entry in mine if entry.kind == "TrainSpec" and entry.card.get("history")]
+        self.rates = [rate_of(entry) for entry in trained]
+        widths = {kind: {r.model.width for r in self.rates if r.model.spiking == kind} for kind in (True, False)}
+        if any(len(found) < 2 for found in widths.values()):  # one width cannot tell arithmetic from memory
+            if machine is None and not (folder / f"{name}.json").exists():
+                measure(folder)
+            self.rates += _read_rates(folder / f"{name}.json")
+        self.results = [entry for entry in mine if entry.kind not in ("TrainSpec", "AttackSpec")]
+
+    def of(self, spec: Spec, n_train: int, n_test: int) -> Cost:
+        """The cost of making `spec` when all that it builds on is there."""
+        if isinstance(spec, TrainSpec):
+            return self._training(spec, n_train, n_test)
+        networks = list(networks_of(spec))
+        passes = FORWARD * sum(self.per_image(network.model, network.data) for network in networks)
+        each = [footprint(network.model, network.data) for network in networks]
+        memory = BASE + AT_ONCE * sum(one.kept for one in each)
+        if isinstance(spec, AttackSpec):
+            source = self.per_image(networks[0].model, networks[0].data)
+            steps = spec.steps if spec.method == "pgd" else 1
+            return Cost(spec.n_images * len(spec.epsilons) * (steps * source + passes), memory)
+        return Cost(spec.n_images * passes * (1 + self._comparing(type(spec).__name__)), memory)
+
+    def per_image(self, model: ModelSpec, data: DataSpec) -> float:
+        """Seconds of a training step, by image."""
+        return per_image(self.rates, model, data)
+
+    def _training(self, spec: TrainSpec, n_train: int, n_test: int) -> Cost:
+        images = spec.epochs * (n_train + FORWARD * n_test) if spec.epochs else FORWARD * n_train
+        found = footprint(spec.model, spec.data)
+        # weights, gradients, momenta; an untrained network looks at as many images at once as a comparison
+        memory = BASE + 3 * FLOATS * found.parameters + spec.batch_size * found.kept
+        return Cost(images * self.per_image(spec.model, spec.data), memory)
+
+    @functools.cache  # noqa: B019 -- an object for the length of a command
+    def _comparing(self, kind: str) -> float:
+        """Median over cards of what a comparison took beside its forward passes, in units of these."""
+        found = []
+        for entry in self.results:
+            if entry.kind == kind:
+                spec: Any = entry.spec
+                passes = FORWARD * sum(self.per_image(network.model, network.data) for network in networks_of(spec))
+                found.append(max(0.0, entry.card["duration"] / (spec.n_images * passes) - 1))
+        return median(found) if found else COMPARING
+
+
+def per_image(rates: Sequence[Rate], model: ModelSpec, data: DataSpec) -> float:
+    """Seconds that an image takes in a training step, by the rates of one machine.
+
+    A structure of its own rate takes that. Else the module's equation, neither p nor q negative, is fitted to the rates
+    of the kind, each of which weighs by its own size.
+    """
+    of_kind = [rate for rate in rates if rate.model.spiking == model.spiking]
+    own = [rate.seconds for rate in of_kind if rate.model == model and _alike(rate.data, data)]
+    if own:
+        return median(own)
+    known = [footprint(rate.model, rate.data) for rate in of_kind]
+    pairs = zip(known, of_kind, strict=True)
+    rows = np.array([[one.operations / rate.seconds, one.kept / rate.seconds] for one, rate in pairs])
+    scale = rows.max(axis=0)
+    p, q = nnls(rows / scale, np.ones(len(rows)))[0] / scale
+    found = footprint(model, data)
+    return float(p * found.operations + q * found.kept)
+
+
+def machine_name(found: dict[str, Any]) -> str:
+    """What a machine is called by its speed: its accelerator, or its processor and the threads that compute."""
+    words = found["accelerators"][:1] or [found["processor"], f"{found['threads']}-threads"]
+    return re.sub(r"[^A-Za-z0-9.]+", "-", " ".join(words)).strip("-")
+
+
+def measure(folder: Path) -> Path:
+    """Time training steps of small networks on noise, compiled where training would compile them; keep what is found.
+
+    Returns:
+        The file, which is called after the machine.
+    """
+    path = folder / f"{machine_name(hardware())}.json"
+    print(f"measuring the speed of this machine once, about a minute: {path}", file=sys.stderr)
+    rates = [rate for spiking in (True, False) for rate in measured(spiking)]
+    rows = [{"model": r.model.model_dump(), "data": r.data.model_dump(), "seconds": r.seconds} for r in rates]
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(rows, indent=1), encoding="utf8")
+    temporary.replace(path)
+    return path
+
+
+def _read_rates(path: Path) -> list[Rate]:
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.json"))) or "none"
+        raise SpecError(
+            f"machine = {path.stem!r} was not measured: run `snnlib sweep --measure` on it; measured are {known}"
+        )
+    rows = json.loads(path.read_text(encoding="utf8"))
+    return [Rate(ModelSpec(**row["model"]), DataSpec(**row["data"]), row["seconds"]) for row in rows]
+
+
+def measured(spiking: bool, widths: tuple[float, ...] = (0.25, 1.0), batch: int = 32) -> list[Rate]:
+    """The rates of ResNet-20 at some widths, on this machine."""
+    data = DataSpec(dataset="noise", fingerprint="0" * 16, in_channels=3, num_classes=10, image_size=32)
+    noise = np.random.default_rng(0).integers(0, 256, (batch, 3, 32, 32), dtype=np.uint8)
+    batches = Batches(Split(noise, np.zeros(batch, dtype=np.int64)), batch, mean=[0.5] * 3, std=[0.25] * 3)
+    fabric, found = one_device("32-true"), []
+    for width in widths:
+        model = ModelSpec(spiking=spiking, width=width)
+        spec = TrainSpec(model=model, data=data, epochs=1, batch_size=batch)
+        # of many siblings, so that the time of the compiler plays no part
+        seconds = pace.forecast(spec, build(model, data, 0), batches, 0, fabric, siblings=10**6).seconds
+        found.append(Rate(model, data, seconds / batch))
+    return found
+
+
+def rate_of(entry: Entry) -> Rate:
+    """The rate on the card of a trained network."""
+    spec: Any = entry.spec
+    rates = [epoch["images_per_second"] for epoch in entry.card["history"]]
+    return Rate(spec.model, spec.data, 1 / median(rates))
+
+
+def machine_of(entry: Entry) -> str:
+    """The name of the machine that made an entry, with the threads that it used there."""
+    found = dict(entry.card["hardware"])
+    found["threads"] = entry.card.get("means", {}).get("threads", found["threads"])
+    return machine_name(found)
+
+
+def _alike(a: DataSpec, b: DataSpec) -> bool:
+    """Whether an image costs the same: of one size and shape, whatever it shows."""
+    shape = {"in_channels", "image_size", "frames"}
+    return a.model_dump(include=shape) == b.model_dump(include=shape)

@@ -1,0 +1,73 @@
+"""What the page on cost shows: forecasts held against real trainings, and the work of whole presets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from snnlib.data.images import KNOWN
+from snnlib.entries import Entry
+from snnlib.spec import PRESETS, TrainSpec
+from snnlib.sweep.costs import FORWARD, footprint, machine_of, per_image, rate_of
+from snnlib.sweep.listing import listing
+
+BACKWARD = 2  # a backward pass multiplies twice as often as a forward pass
+COLUMNS = ("machine", "network", "forecast (h)", "took (h)", "off by")
+
+
+def checks(entries: Iterable[Entry]) -> pd.DataFrame:
+    """Every trained network, forecast from the others of its kind and machine, beside what it took.
+
+    A network is not forecast from its own structure, of another seed either. Where others have fewer than two
+    structures there is no forecast.
+    """
+    machines = defaultdict(list)
+    for entry in entries:
+        if entry.kind == "TrainSpec" and entry.card.get("history") and entry.card.get("images"):
+            machines[machine_of(entry)].append(entry)
+    rows = []
+    for machine, trained in machines.items():
+        rates = [rate_of(entry) for entry in trained]
+        for entry in trained:
+            spec, images = entry.spec, entry.card["images"]
+            others = [rate for rate in rates if rate.model != spec.model and rate.model.spiking == spec.model.spiking]
+            if len({rate.model for rate in others}) < 2:
+                continue
+            seen = spec.epochs * (images["train"] + FORWARD * images["test"])
+            forecast, took = seen * per_image(others, spec.model, spec.data), entry.card["duration"]
+            rows.append((machine, spec.slug, forecast / 3600, took / 3600, forecast / took - 1))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def work_of_presets(presets: Iterable[str] = tuple(PRESETS)) -> pd.DataFrame:
+    """For each preset, how many networks it trains, how many results it compares, and the trainings' multiply-adds."""
+    rows = []
+    for preset in presets:
+        asked = listing(preset)
+        trained = [spec for spec in asked if isinstance(spec, TrainSpec) and spec.epochs]
+        results = [spec for spec in asked if not isinstance(spec, TrainSpec)]
+        rows.append((preset, len(trained), len(results), sum(multiply_adds(spec) for spec in trained)))
+    return pd.DataFrame(rows, columns=["preset", "networks", "results", "multiply-adds of the trainings"])
+
+
+def multiply_adds(spec: TrainSpec) -> float:
+    """Of a training on the whole data set, the looks at the test images included."""
+    n_train, n_test = KNOWN[spec.data.dataset].sizes
+    return spec.epochs * footprint(spec.model, spec.data).operations * ((1 + BACKWARD) * n_train + n_test)
+
+
+def hours_at(work: pd.DataFrame, teraops: Sequence[float], gpus: Sequence[int]) -> pd.DataFrame:
+    """Hours for the work of each preset at some sustained speeds, 10^12 multiply-adds a second, on some GPUs."""
+    total = "multiply-adds of the trainings"
+    rows = [
+        {
+            "preset": row["preset"],
+            "10¹² multiply-adds a second": speed,
+            **{f"{count} GPU{'s' * (count > 1)}": row[total] / (speed * 1e12 * count) / 3600 for count in gpus},
+        }
+        for _, row in work.iterrows()
+        for speed in teraops
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,149 @@
+"""A list at work: what of it is there, what the rest will cost, and making it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from snnlib.data.cifar import MissingData
+from snnlib.data.images import EVENTS, KNOWN, open_images
+from snnlib.entries import SUMS
+from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec
+from snnlib.store import Store
+from snnlib.sweep.costs import Cost, Costs
+from snnlib.sweep.listing import described, networks_of
+from snnlib.sweep.plan import Plan
+
+SPEEDS = "speeds"  # folder of the cache with what was measured of machines
+STATES = ("published", "cached", "begun", "missing", "no data")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One spec of a list. `state` is one of `STATES`: begun is a training with a checkpoint."""
+
+    spec: Spec
+    chapters: tuple[str, ...]
+    state: str
+
+    @property
+    def is_there(self) -> bool:
+        return self.state in ("published", "cached")
+
+
+class Sweep:
+    """A list, with the data that it is about and the store that holds its results.
+
+    Args:
+        plan: the list.
+        data_root: where data sets lie; one that is not there, and has no published results, leaves its items without.
+        machine: on whose speed forecasts rest, see `Costs`.
+        download: fetch data that are not at hand.
+    """
+
+    def __init__(
+        self, plan: Plan, data_root: Path | None = None, *, machine: str | None = None, download: bool = False
+    ) -> None:
+        self.plan, self.machine, self.store = plan, machine, Store(data_root=data_root)
+        self.data: dict[str, DataSpec] = {}
+        self.sizes: dict[str, tuple[int, int]] = {}  # images to train and to test with
+        self.absent: set[str] = set()
+        for name, how in plan.data.items():
+            self._look_up(name, how, download)
+        n_test = {name: sizes[1] for name, sizes in self.sizes.items()}
+        self.specs = plan.specs(self.data, n_test)
+
+    def items(self, names: Iterable[str] | None = None) -> list[Item]:
+        """All of the list in its order, or those of it with these names.
+
+        Raises:
+            SpecError: a name that is not in the list.
+        """
+        by_name = {spec.name: spec for spec in self.specs}
+        wanted = list(by_name) if names is None else list(names)
+        for name in wanted:
+            if name not in by_name:
+                raise SpecError(f"{name!r} is not in the list of preset {self.plan.preset}; --dry-run shows what is")
+        return [Item(by_name[name], self.specs[by_name[name]], self._state(by_name[name])) for name in wanted]
+
+    def cost(self, spec: Spec) -> Cost:
+        """The forecast for one item; networks that it builds on are items of their own."""
+        return self.costs.of(spec, *self.sizes[_first(spec).data.dataset])
+
+    @cached_property
+    def costs(self) -> Costs:
+        return Costs(self.store.entries(), self.store.cache / SPEEDS, self.machine)
+
+    def make(self, items: Sequence[Item]) -> list[str]:
+        """Make what is missing, one after the other; returns the names of what failed, which stops nothing else.
+
+        A result whose network failed is not tried.
+        """
+        failed: dict[Spec, str] = {}
+        for item in items:
+            if any(network in failed for network in networks_of(item.spec)):
+                failed[item.spec] = item.spec.name
+                continue
+            try:
+                self.store.get(item.spec)
+            except Exception as error:
+                print(f"{item.spec.name} failed: {type(error).__name__}: {error}", file=sys.stderr)
+                if not isinstance(error, SpecError):
+                    traceback.print_exc()
+                failed[item.spec] = item.spec.name
+        return list(failed.values())
+
+    def groups(self) -> dict[str, list[Item]]:
+        """The list as jobs: every network by its name, results by the networks that they compare."""
+        found: dict[str, list[Item]] = {}
+        for item in self.items():
+            networks = list(networks_of(item.spec))
+            name = item.spec.name if not networks else f"compare-{'-'.join(network.hash for network in networks)}"
+            found.setdefault(name, []).append(item)
+        return found
+
+    def stamp(self, groups: Mapping[str, Sequence[Item]], folder: Path) -> None:
+        """For a workflow engine, which knows files: one in `folder` for every group that is there, as old as that is.
+
+        The store decides what is there; a stamp of what it has lost, or does not count any more, is taken away.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, items in groups.items():
+            stamp, entries = folder / name, [self.store.find(item.spec) for item in items]
+            if None in entries:
+                stamp.unlink(missing_ok=True)
+                continue
+            age = max((entry.folder / SUMS).stat().st_mtime for entry in entries if entry)
+            if not stamp.exists() or stamp.stat().st_mtime != age:
+                stamp.touch()
+                os.utime(stamp, (age, age))
+
+    def _look_up(self, name: str, how: dict[str, int], download: bool) -> None:
+        try:
+            images = open_images(name, self.store.data_root, cache_dir=self.store.cache, download=download, **how)
+            self.data[name], self.sizes[name] = images.spec, (len(images.train), len(images.test))
+        except MissingData:
+            known = KNOWN[name]
+            self.data[name] = described(name, **how)
+            if known.fingerprint and name not in EVENTS:  # its results may be there without it
+                self.data[name] = self.data[name].model_copy(update={"fingerprint": known.fingerprint})
+            self.sizes[name] = known.sizes or (0, 0)
+            self.absent.add(name)
+
+    def _state(self, spec: Spec) -> str:
+        if (entry := self.store.find(spec)) is not None:
+            return {"cache": "cached"}.get(entry.layer, entry.layer)
+        if _first(spec).data.dataset in self.absent:
+            return "no data"
+        begun = (self.store.cache / "working" / spec.name / "checkpoint.pt").exists()
+        return "begun" if begun else "missing"
+
+
+def _first(spec: Spec) -> TrainSpec:
+    """The network itself, or the first that a result is of."""
+    return spec if isinstance(spec, TrainSpec) else next(networks_of(spec))

@@ -1,0 +1,50 @@
+"""The store as a running computation sees it: `experiments.Context`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snnlib.spec import DataSpec, Spec, TrainSpec
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+@dataclass
+class Working:
+    """What the computation of `spec` may ask for; notes how long it waited, and what images it saw."""
+
+    store: Any  # a `Store`, which stands above
+    spec: Spec
+    folder: Path  # for checkpoints
+    siblings: int = 1
+    stop: threading.Event | None = None
+    waited: float = 0.0  # seconds spent on what the computation builds on, which has cards of its own
+    shown: dict[str, Any] = field(default_factory=dict)  # what the images that it opened are
+    inputs: dict[str, str] = field(default_factory=dict)  # name of what it builds on -> checksum of its payload
+
+    def get(self, spec: Spec) -> Any:
+        started = time.perf_counter()
+        value = self.store.get(spec, siblings=self.siblings, stop=self.stop)
+        if entry := self.store.find(spec):
+            self.inputs[spec.name] = entry.checksum
+        self.waited += time.perf_counter() - started
+        return value
+
+    def images(self, data: DataSpec) -> Any:
+        images = self.store.images(data)
+        self.shown = {"title": images.title, "train": len(images.train), "test": len(images.test)}
+        return images
+
+    @property
+    def devices(self) -> Callable[[str], Fabric]:
+        """One device, or all of the team's."""
+        from snnlib.training.loop import one_device
+
+        team, spec = self.store.team, self.spec
+        return team.leads(spec, self.folder) if team and isinstance(spec, TrainSpec) else one_device

@@ -1,0 +1,133 @@
+"""Publishing: half precision only where it changes nothing; what is published can be made again, or is caught."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from image_files import make_folder
+from safetensors.torch import load_file, save_file
+from test_cli import snnlib  # noqa: F401 -- a fixture
+
+from snnlib import publish as publishing
+from snnlib.data.cifar import MissingData
+from snnlib.entries import damage, seal
+from snnlib.parameters import Parameters
+from snnlib.run import Run
+from snnlib.spec import SpecError
+from snnlib.store import Store
+
+
+@pytest.fixture
+def ann(run):
+    spec = run.network(spiking=False)
+    return spec, run.train(spec)
+
+
+def test_weights_are_halved_where_no_layer_tells_the_difference(run, ann):
+    spec, network = ann
+    folder = publishing.publish(run.store, spec)
+    card, weights = json.loads((folder / "card.json").read_text()), load_file(folder / "weights.safetensors")
+    assert card["half"]["taken"]
+    assert publishing.SAME < card["half"]["least_cka"] <= 1 + 1e-6
+    assert {w.dtype for w in weights.values() if w.is_floating_point()} == {torch.float16}
+    assert damage(folder) is None
+
+    published = Store(cache=run.store.cache.parent / "other").get(spec).model
+    images = torch.from_numpy(run.store.images(run.data).test.images[:64]).float() / 255
+    for name, value in published.state_dict().items():
+        assert value.dtype == network.model.state_dict()[name].dtype
+    with torch.no_grad():
+        torch.testing.assert_close(published(images), network.model(images), rtol=0.01, atol=0.01)
+
+
+def test_weights_stay_where_a_layer_tells(run, ann, monkeypatch):
+    spec, network = ann
+    monkeypatch.setattr(publishing, "halved", lambda weights: noisy(weights, 0.05))
+    folder = publishing.publish(run.store, spec)
+    card = json.loads((folder / "card.json").read_text())
+    assert not card["half"]["taken"]
+    assert card["half"]["least_cka"] < publishing.SAME
+    for name, value in load_file(folder / "weights.safetensors").items():
+        assert torch.equal(value, network.model.state_dict()[name]), name
+
+
+def noisy(weights, size):
+    generator = torch.Generator().manual_seed(0)
+    return {
+        name: w + size * torch.randn(w.shape, generator=generator) if name.endswith("conv1.weight") else w
+        for name, w in weights.items()
+    }
+
+
+def test_what_is_published_comes_out_again_and_a_change_is_caught(run):
+    snn, ann = run.network(spiking=True), run.network(spiking=False, seed=1)
+    for spec in (snn, ann):
+        run.train(spec)
+        publishing.publish(run.store, spec)
+    cka, rates = run.compare(snn, ann), run.rates(snn)
+    assert (cka.attrs["n_images"], rates.attrs["n_images"]) == (32, 32)
+    assert publishing.verifiable(run.store) == [], "results that are not published"
+    results = [entry for entry in run.store.entries() if entry.kind in ("CompareSpec", "RatesSpec")]
+    for entry in results:
+        publishing.publish(run.store, entry.spec)
+    published = publishing.verifiable(run.store)
+    assert {entry.kind for entry in published} == {"CompareSpec", "RatesSpec"}
+    assert all(publishing.verify(run.store, entry).passed for entry in published)
+
+    folder = run.store.published / snn.name
+    save_file(noisy(load_file(folder / "weights.safetensors"), 0.3), folder / "weights.safetensors")
+    seal(folder, json.loads((folder / "card.json").read_text()))
+    checks = [publishing.verify(run.store, entry) for entry in published]
+    assert not any(check.passed for check in checks)
+    assert all(check.difference > 0.01 for check in checks)
+
+
+def test_what_counts_as_different():
+    one = xr.DataArray([[0.5, np.nan], [0.25, 1.0]], dims=("a", "b"))
+    assert publishing.largest_difference(one, one) == 0
+    assert publishing.largest_difference(one, one + np.array([[0.25, 0], [0, -0.125]])) == 0.25
+    assert publishing.largest_difference(one, one.fillna(0.5)) == float("inf")
+    assert publishing.largest_difference(one, one[:1]) == float("inf")
+    both = xr.Dataset({"x": one, "label": ("a", [1, 2])})
+    assert publishing.largest_difference(both, both.assign(x=one + 0.5)) == 0.5
+
+
+def test_published_results_of_a_subset_need_no_images(tmp_path, monkeypatch):
+    """What is known of the images stands on the cards: title, size, content."""
+    monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SNNLIB_DATA", raising=False)
+    rng = np.random.default_rng(0)
+    splits = {
+        split: (rng.integers(0, 256, (10 * n, 3, 32, 32), dtype=np.uint8), np.arange(10 * n) % 10)
+        for split, n in (("train", 4), ("test", 2))
+    }
+    small = {"dataset": "cifar10", "T": 2, "width": 0.25, "epochs": 1, "seeds": 1}
+    run = Run.of(Parameters(data_root=make_folder(splits, tmp_path), **small))
+    for spiking in (True, False):
+        spec = run.network(spiking=spiking)
+        run.train(spec)
+        publishing.publish(run.store, spec, halve=False)
+
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "elsewhere"))
+    found = Run.of(Parameters(**small))
+    assert (found.title, found.n_test, found.data) == ("CIFAR-10 (subset)", 20, run.data)
+    assert found.value("n_images") == 20
+    assert len(found.train_all([found.network(spiking=True), found.network(spiking=False)])) == 2
+    with pytest.raises((MissingData, SpecError)):
+        replace(found, store=Store(cache=tmp_path / "elsewhere")).store.images(found.data)
+
+
+def test_publish_and_verify_on_the_command_line(snnlib):  # noqa: F811
+    small = ("--epochs", 1, "--width", 0.25, "--T", 2)
+    assert "nothing to verify" in snnlib("store", "verify", status=2)[1]
+    snnlib("compare", "snn", "ann:1", "--n-images", 32, *small)
+    names = [path.name for path in (snnlib.root / "cache" / "entries").iterdir()]
+    out, _ = snnlib("store", "publish", *names)
+    assert len(list((snnlib.root / "published").iterdir())) == len(names) == 3
+    assert all(name in out for name in names)
+    out, _ = snnlib("store", "verify", "--count", 3)
+    assert out.startswith("same: cka-digits")

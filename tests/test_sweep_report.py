@@ -1,0 +1,61 @@
+"""The page on cost: forecasts against what trainings took, and sums that can be done by hand."""
+
+from pathlib import Path
+
+import pytest
+from test_sweep import CIFAR, FILES, multiply_adds
+
+from snnlib import sweep
+from snnlib.entries import Entry
+from snnlib.provenance import hardware
+from snnlib.spec import ModelSpec, TrainSpec
+from snnlib.sweep import report
+from snnlib.sweep.costs import footprint
+
+P, Q = 2e-11, 3e-9  # seconds a multiply-add, and a byte
+
+
+def trained(width, factor=1.0, **model):
+    """The entry of a network that took `factor` times what the equation says."""
+    spec = TrainSpec(model=ModelSpec(width=width, **model), data=CIFAR, epochs=10, batch_size=128)
+    found = footprint(spec.model, CIFAR)
+    seconds = factor * (P * found.operations + Q * found.kept)
+    card = {
+        "kind": "TrainSpec",
+        "spec": spec.model_dump(mode="json"),
+        "hardware": hardware(),
+        "images": {"title": "CIFAR-10", "train": 50_000, "test": 10_000},
+        "history": [{"images_per_second": 1 / seconds}] * 10,
+        "duration": 10 * seconds * (50_000 + 10_000 / 3),
+    }
+    return Entry(Path(spec.name), "published", card)
+
+
+def test_networks_are_forecast_from_the_others():
+    entries = [trained(width) for width in (0.25, 0.5, 1.0)] + [trained(2.0, factor=2.0)]
+    found = sweep.checks(entries).set_index("network")["off by"]
+    assert len(found) == 4
+    assert found["cifar10-resnet20-snn-T4-w2-e10-s0"] == pytest.approx(-0.5, abs=1e-6), "twice what the others say"
+    assert sweep.checks(entries[:3])["off by"].tolist() == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+def test_what_cannot_be_forecast_is_left_out():
+    assert sweep.checks([]).empty
+    assert sweep.checks([trained(1.0), trained(1.0, spiking=False), trained(0.5)]).empty
+
+
+def test_the_work_of_a_preset_is_that_of_its_list():
+    (row,) = sweep.work_of_presets(["quick"]).to_dict("records")
+    plan = sweep.read_plan(FILES["quick"])
+    assert row["networks"] == sum(entry["epochs"] > 0 for entry in plan.networks)
+    assert row["results"] == len(plan.results)
+    spec = TrainSpec(model=ModelSpec(spiking=False), data=CIFAR, epochs=300, batch_size=128)
+    once = sum(multiply_adds((16, 32, 64), 32))
+    assert report.multiply_adds(spec) == 300 * once * (3 * 50_000 + 10_000)
+
+
+def test_hours_are_work_by_speed():
+    work = sweep.work_of_presets([]).assign()
+    work.loc[0] = ["paper", 1, 1, 3.6e18]
+    found = sweep.hours_at(work, teraops=(1, 10), gpus=(1, 4))
+    assert found.iloc[:, 2:].to_numpy().tolist() == [[1000, 250], [100, 25]]

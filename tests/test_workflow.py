@@ -1,0 +1,143 @@
+"""The workflow on a few small networks, as a real process: all from nothing, after a kill, after a loss."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+import yaml
+from conftest import REPOSITORY
+
+from snnlib import sweep
+from snnlib.spec import ModelSpec
+from snnlib.sweep.listing import described
+
+pytest.importorskip("snakemake", reason="needs the extra `sweep`")
+CHAPTER = "01_training"
+SMALL = {"epochs": 3, "width": 0.25, "T": 2, "n_images": 32}
+NOTEBOOK = [
+    "# Parameters\npreset = 'quick'\ndata_root = None\nT = None\nwidth = None\nepochs = None\nn_images = None",
+    "from snnlib.notebook import begin, protocol\nrun = begin(globals())\nprotocol(run)",
+    "pair = run.network(spiking=True, seed=0), run.network(spiking=False, seed=1)",
+    "print('CKA of', *run.compare(*pair).shape)",
+]
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory):
+    """A repository with one page, its list, and a store; `run` starts the workflow there."""
+    root = tmp_path_factory.mktemp("workflow")
+    for name in ("workflow", "book"):
+        ignored = shutil.ignore_patterns("_build", "__pycache__", "*.md", "notebooks", "_toc.yml")
+        shutil.copytree(REPOSITORY / name, root / name, symlinks=True, ignore=ignored)
+    shutil.copy(REPOSITORY / "_config.yml", root / "_config.yml")
+    (root / "_toc.yml").write_text(f"format: jb-book\nroot: intro\nchapters:\n- file: notebooks/{CHAPTER}\n")
+    for name in ("notebooks", "_toc.yml"):
+        (root / "book" / name).symlink_to(Path("..") / name)
+    (root / "book" / "intro.md").write_text("# A book of one chapter\n\nIt has one chapter.\n")
+    (root / "notebooks").mkdir()
+    page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A chapter")])
+    page.cells += [nbformat.v4.new_code_cell(source) for source in NOTEBOOK]
+    page.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    page.cells[1].metadata["tags"] = ["parameters"]
+    nbformat.write(page, root / "notebooks" / f"{CHAPTER}.ipynb")
+
+    plan = yaml.safe_load(sweep.plan_text("quick", sweep.listing("quick", [CHAPTER], **SMALL), SMALL))
+    names = [entry["name"] for entry in plan["networks"]]
+    compared = {"kind": "CompareSpec", "a": names[0], "b": names[3], "n_images": 32, "chapters": [CHAPTER]}
+    plan["results"].append(compared)
+    assert (plan["networks"][0]["model"], plan["networks"][3].get("seed")) == ({"T": 2, "width": 0.25}, 1)
+    (root / "list.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+
+    speeds = root / "cache" / "speeds"
+    speeds.mkdir(parents=True)
+    models = [ModelSpec(spiking=kind, width=width) for kind in (True, False) for width in (0.25, 1.0)]
+    data = described("cifar10").model_dump()
+    rows = [{"model": m.model_dump(), "data": data, "seconds": 0.001 * m.width} for m in models]
+    (speeds / "some-machine.json").write_text(json.dumps(rows))
+    return Workflow(root)
+
+
+class Workflow:
+    def __init__(self, root):
+        self.root, self.cache = root, root / "cache"
+        self.site = self.cache / "sweep" / "list" / "book"
+        cleared = {key: value for key, value in os.environ.items() if key != "SNNLIB_DATA"}
+        self.environment = {**cleared, "SNNLIB_CACHE": str(self.cache), "SNNLIB_PUBLISHED": str(root / "none")}
+
+    def start(self, *arguments):
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--keep-going", *arguments]
+        command += ["--config", f"preset={self.root / 'list.yaml'}", "machine=some-machine"]
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=self.root, env=self.environment, **streams)
+
+    def run(self, *arguments):
+        process = self.start(*arguments)
+        said, _ = process.communicate(timeout=600)
+        assert process.returncode == 0, said[-6000:]
+        return said
+
+    def entries(self):
+        return {path.name for path in (self.cache / "entries").iterdir()}
+
+
+def jobs(said):
+    """Rule -> jobs, from the table that Snakemake shows first."""
+    table = said.split("Job stats:")[1].split("\n\n")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)}
+
+
+@pytest.mark.slow
+def test_the_whole_workflow(workflow):
+    # all of it, from an empty store; a training is killed on the way
+    process = workflow.start()
+    killed = kill_a_training_after_its_first_epoch(process, workflow)
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said[-6000:]
+    assert jobs(said) == {"all": 1, "book": 1, "compare": 2, "notebook": 1, "train": 4, "total": 9}
+    assert "going on after epoch" in said, "the killed training went on from its checkpoint"
+    made = workflow.entries()
+    assert len(made) == 6
+    assert killed in made
+    page = (workflow.site / "notebooks" / f"{CHAPTER}.html").read_text()
+    assert "CKA of" in page
+    assert "3 epochs" in page, "executed with the parameters of the list"
+
+    # again: nothing
+    ages = {path: path.stat().st_mtime_ns for path in workflow.site.rglob("*.html")}
+    assert "Nothing to be done" in workflow.run()
+    assert {path: path.stat().st_mtime_ns for path in workflow.site.rglob("*.html")} == ages
+
+    # without one result: what hangs on it
+    (lost,) = [name for name in made if name.startswith("cka-")]
+    shutil.rmtree(workflow.cache / "entries" / lost)
+    said = workflow.run()
+    assert jobs(said) == {"all": 1, "book": 1, "compare": 1, "notebook": 1, "total": 4}
+    assert workflow.entries() == made
+
+    # without a network that no missing result needs: that network, and what shows it
+    shutil.rmtree(workflow.cache / "entries" / killed)
+    said = workflow.run("--dry-run")
+    assert jobs(said) == {"all": 1, "book": 1, "notebook": 1, "train": 1, "total": 4}
+
+
+def kill_a_training_after_its_first_epoch(process, workflow):
+    """`kill -9` of the process behind the first checkpoint; returns the name of the network."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and process.poll() is None:
+        for checkpoint in workflow.cache.glob("working/*/checkpoint.pt"):
+            name = checkpoint.parent.name
+            for child in psutil.Process(process.pid).children(recursive=True):
+                if name in child.cmdline() and "sweep" in child.cmdline():
+                    child.send_signal(signal.SIGKILL)
+                    return name
+        time.sleep(0.05)
+    raise AssertionError(f"no training was caught at work: {process.communicate()[0][-3000:]}")

@@ -1,0 +1,63 @@
+"""Build the book from notebooks that are executed already: `python build_book.py NOTEBOOKS SITE PLAN`.
+
+It works on a copy of the book's sources, with the executed notebooks in place of the sources of theirs. Only prose
+pages with code, such as the front page, are executed; they get the preset of the plan. SITE is replaced once the build
+has succeeded.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from snnlib.sweep import Plan, read_plan
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SOURCES = ("book", "notebooks", "_config.yml", "_toc.yml")
+LEDGER = re.compile(r"\bledger\(\)")  # how the front page asks for the verdicts
+
+
+def copy_of_sources(copy: Path, executed: Path, plan: Plan) -> None:
+    """The book's sources in `copy`, links kept as links, and the executed notebooks among them."""
+    for name in SOURCES:
+        source = REPOSITORY / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("_build", ".ipynb_checkpoints", "__pycache__")
+            shutil.copytree(source, copy / name, symlinks=True, ignore=ignored)
+        else:
+            shutil.copy2(source, copy / name)
+    done = sorted(executed.glob("*.ipynb"))
+    for notebook in done:
+        shutil.copy2(notebook, copy / "notebooks" / notebook.name)
+    config = yaml.safe_load((copy / "_config.yml").read_text(encoding="utf8"))
+    config["execute"]["exclude_patterns"] = [f"notebooks/{notebook.name}" for notebook in done]
+    (copy / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
+    given = ", ".join([repr(plan.preset), *(f"{name}={value!r}" for name, value in plan.parameters.items())])
+    for page in (copy / "book").glob("*.md"):
+        text = page.read_text(encoding="utf8")
+        if LEDGER.search(text):
+            page.write_text(LEDGER.sub(f"ledger({given})", text), encoding="utf8")
+
+
+def main() -> int:
+    executed, site, plan = (Path(argument).resolve() for argument in sys.argv[1:4])
+    with tempfile.TemporaryDirectory(prefix="book-") as folder:
+        copy = Path(folder)
+        copy_of_sources(copy, executed, read_plan(plan))
+        program = Path(sys.executable).parent / "jupyter-book"
+        command = [str(program), "build", "book/", "--all", "-W", "--keep-going"]
+        done = subprocess.run(command, cwd=copy, check=False)
+        if done.returncode == 0:
+            shutil.rmtree(site, ignore_errors=True)
+            shutil.copytree(copy / "book" / "_build" / "html", site)
+        return done.returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
