@@ -15,6 +15,7 @@ import nbformat
 from snnlib import charts
 
 DRAWING = {name for name in charts.__all__ if name.islower()}
+CAPTION_WORDS = 8  # a sentence of fewer names a chart and does not say what is to be seen in it
 WIDGETS = {"Explorer"}
 RESULTS = "results"  # what every notebook calls what its study found
 
@@ -68,8 +69,15 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def uncaptioned(cells: list[Cell]) -> list[int]:
-    """Numbers of the cells that show a chart and have no markdown cell directly before them."""
-    return [i for i in drawing_cells(cells) if i == 0 or cells[i - 1].kind != "markdown"]
+    """Numbers of the cells that show a chart and have no markdown cell with a sentence directly before them."""
+    return [i for i in drawing_cells(cells) if i == 0 or not _is_caption(cells[i - 1])]
+
+
+def _is_caption(cell: Cell) -> bool:
+    """Whether markdown says something, in a sentence that is no heading and has `CAPTION_WORDS` words or more."""
+    prose = " ".join(line for line in cell.source.splitlines() if not line.lstrip().startswith("#"))
+    sentences = re.findall(r"(.+?[.:?!])(?=\s|$)", prose)
+    return cell.kind == "markdown" and any(len(sentence.split()) >= CAPTION_WORDS for sentence in sentences)
 
 
 def drawing_cells(cells: list[Cell]) -> list[int]:

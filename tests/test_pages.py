@@ -100,7 +100,10 @@ def test_parameters_that_all_chapters_have_are_explained_alike(name: str) -> Non
 
 def code(*sources: str) -> list[Cell]:
     """Cells of code; "# " begins one of markdown."""
-    return [Cell("markdown" if source.startswith("# ") else "code", source) for source in sources]
+    return [
+        Cell("markdown", source.removeprefix("# ")) if source.startswith("# ") else Cell("code", source)
+        for source in sources
+    ]
 
 
 STUDY = f"{RESULTS} = study.spatial(run)"
@@ -133,13 +136,16 @@ def test_what_is_computed_from_results_is_known_for_it() -> None:
     assert claims_shown(cells, "verdict") == {"C1": 6}
 
 
+CAPTION = "# See whether both curves rise by more than their bars."
+
+
 def test_charts_without_a_caption_are_found() -> None:
     cells = code(
-        "# a caption",
+        CAPTION,
         "charts.heatmap(cka)",
         "charts.sweep(table)",
         "def against(n):\n    return charts.sweep(n)",
-        "# a caption",
+        CAPTION,
         "against(3)",
         "against(4)",
         "drawn = charts.bars(table)",
@@ -148,7 +154,7 @@ def test_charts_without_a_caption_are_found() -> None:
         "if rows:\n    display(charts.bars(rows))",
         "charts.theme.colours(names)",
         "figure(charts.bars(table), results)",
-        "# a caption",
+        CAPTION,
         "figure(against(3), results)\nfigure(drawn)\nrows",
         "figure(charts.bars(rows), results) if rows else Markdown('none')",
         "if rows:\n    figure(charts.bars(rows), results)",
@@ -161,6 +167,23 @@ def test_charts_without_a_caption_are_found() -> None:
     assert drawing_cells(cells) == [1, 2, 5, 6, 8, 9, 10, 12, 14, 15, 16, 17, 18, 19, 20, 21]
     assert uncaptioned(cells) == [2, 6, 8, 9, 10, 12, 15, 16, 17, 18, 19, 20, 21]
     assert without_origin(cells) == [1, 2, 5, 6, 8, 9, 10, 18, 20]
+
+
+@pytest.mark.parametrize(
+    ("said", "enough"),
+    [
+        ("## The heatmap\n\nSee whether the brightest cell of a row\nlies on the diagonal.", True),
+        ("Each network against itself shows what one kind has alone:", True),
+        ("Similarity again, now with depth:", False),
+        ("Folded. By CKA. In one block. And so on. And on.", False),
+        ("## A heading of many words that says all there is to say.", False),
+        ("many words that are no sentence since nothing ends them", False),
+        ("", False),
+    ],
+)
+def test_a_caption_is_a_sentence_and_no_heading(said: str, enough: bool) -> None:
+    cells = [Cell("markdown", said), Cell("code", "figure(charts.bars(table), results)")]
+    assert uncaptioned(cells) == ([] if enough else [1])
 
 
 # ---- the built site

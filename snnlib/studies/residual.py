@@ -242,4 +242,4 @@ def jagged_in_words(results: Residual) -> str:
     if ratio.low > 1 or ratio.high < 1:
         answer = f"with shortcuts they are the {'more' if ratio.low > 1 else 'less'} jagged"
         answer += ", in this one pair" if ratio.seeds < 2 else ""
-    return f"{said} The ratio, with shortcuts to without, is {ratio.numbers(2)}: {answer}."
+    return f"{said} Of SNN × ANN, the ratio of with to without is {ratio.numbers(2)}: {answer}."
