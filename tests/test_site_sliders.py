@@ -115,6 +115,8 @@ def test_a_layer_at_all_pairs_of_steps_is_the_stores(site_pages: SitePages, runs
         for keys, layer in ((["Home"], 0), (["ArrowRight"] * 3, 3), (["End"], -1), (["ArrowLeft"] * 2, -3)):
             press(layer_at, *keys)
             wait_for(chart, f"T = {T}, all pairs of time steps{layers[layer]}")
+            assert T_at.get_attribute("aria-valuetext") == str(T)
+            assert T_at.locator("xpath=..").inner_text().split() == ["T:", str(T)]
             shown = {(int(tip["step t"]), int(tip["step t′"])): tip[VALUE] for tip in tips(chart, "step t′")}
             pairs = [(t, u) for t in range(1, T + 1) for u in range(1, T + 1)]
             assert sorted(shown) == pairs
