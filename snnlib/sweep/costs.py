@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.optimize import nnls
-from torch.utils.flop_counter import FlopCounterMode
 
 from snnlib.data.batches import Batches
 from snnlib.data.images import Split
@@ -75,11 +74,19 @@ def footprint(model: ModelSpec, data: DataSpec) -> Footprint:
         kept[storage._cdata] = storage  # held, so that no other storage takes its address
         return tensor
 
-    with FlopCounterMode(display=False) as counter, torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+    products: list[int] = []
+
+    def count(module: torch.nn.Module, _: Any, output: torch.Tensor) -> None:
+        products.append(output.numel() * module.weight[0].numel())  # a weight of each output, once
+
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            module.register_forward_hook(count)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
         network(images)
     total = sum(storage.nbytes() for address, storage in kept.items() if address not in own)
     parameters = sum(p.numel() for p in network.parameters())
-    return Footprint(counter.get_total_flops() / 2 / len_of(images), total / len_of(images), parameters)
+    return Footprint(sum(products) / len_of(images), total / len_of(images), parameters)
 
 
 def len_of(images: torch.Tensor) -> int:
