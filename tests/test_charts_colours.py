@@ -87,7 +87,7 @@ def scheme(name: str, steps: int = 21) -> list[str]:
 def test_no_series_is_told_by_its_colour_alone(name: str) -> None:
     spec = CHARTS[name].to_dict()
     channels: dict[str, set[str]] = {}
-    for layer in spec["layer"]:
+    for layer in layers(spec):
         for channel, encoding in layer.get("encoding", {}).items():
             if isinstance(encoding, dict) and "field" in encoding:
                 channels.setdefault(encoding["field"], set()).add(channel)
@@ -95,8 +95,14 @@ def test_no_series_is_told_by_its_colour_alone(name: str) -> None:
         assert channels[field] & {"strokeDash", "shape", "x", "y", "xOffset"}, f"{field} is told by its colour alone"
 
 
+def layers(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """The charts that a chart is put together from, however deep."""
+    parts = [part for kind in ("layer", "hconcat", "vconcat", "concat") for part in spec.get(kind, [])]
+    return [layer for part in parts for layer in layers(part)] if parts else [spec]
+
+
 def coloured(spec: dict[str, Any]) -> set[str]:
     """Fields that have one colour for each of their names, and a legend that explains them."""
-    found = [layer["encoding"]["color"] for layer in spec["layer"] if "color" in layer.get("encoding", {})]
+    found = [layer["encoding"]["color"] for layer in layers(spec) if "color" in layer.get("encoding", {})]
     named = [c for c in found if c.get("type") == "nominal" and len(c.get("scale", {}).get("domain", [])) > 1]
     return {c["field"] for c in named if c.get("legend", True) is not None}
