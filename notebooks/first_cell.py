@@ -13,5 +13,5 @@ if "google.colab" in sys.modules and not importlib.util.find_spec("snnlib"):
     clone = ["git", "clone", "--depth", "1", *branch, address, "book"]
     subprocess.run(clone, check=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "--editable", "book[peers]"], check=True)
+    subprocess.run([*pip, "--editable", "book[notebooks,peers]"], check=True)
     sys.path.insert(0, "book")  # pip's .pth file is read at a kernel's start only

@@ -151,8 +151,10 @@ def test_the_picture_on_the_front_page_moves_and_says_where_it_comes_from(
     page = site_pages.open("intro.html")
     title = page.locator(".vega-embed svg .role-title-text")
     assert "ANN, trained, T = 8" in title.text_content()
-    page.get_by_label(re.compile("^T, by place")).focus()
+    slider = page.get_by_label(re.compile("^T:"))
+    slider.focus()
     page.keyboard.press("ArrowLeft")
+    assert slider.get_attribute("aria-valuetext") == "4"
     page.wait_for_function("document.querySelector('.vega-embed svg').textContent.includes('ANN, trained, T = 4')")
     page.get_by_label("trained", exact=True).focus()
     page.keyboard.press("ArrowDown")

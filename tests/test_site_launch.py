@@ -252,4 +252,4 @@ def test_on_colab_the_cell_makes_snnlib_importable(checkout: Path, tmp_path: Pat
     done = subprocess.run(command, cwd=colab, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).resolve() == (colab / "book/snnlib/__init__.py").resolve()
-    assert (colab / "asked").read_text(encoding="utf8").split()[-2:] == ["--editable", "book[peers]"]
+    assert (colab / "asked").read_text(encoding="utf8").split()[-2:] == ["--editable", "book[notebooks,peers]"]

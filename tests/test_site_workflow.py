@@ -48,7 +48,7 @@ def test_it_may_do_no_more_than_it_must() -> None:
 
 def test_actions_are_githubs_own_at_a_major_version() -> None:
     used = [each["uses"] for job in workflow()["jobs"] for each in steps(job) if "uses" in each]
-    assert [action for action in used if not re.fullmatch(r"actions/[\w-]+@v\d+", action)] == []
+    assert [action for action in used if not re.fullmatch(r"actions/[\w/-]+@v\d+", action)] == []
 
 
 def test_it_publishes_what_make_builds() -> None:
@@ -60,8 +60,10 @@ def test_it_publishes_what_make_builds() -> None:
 
 
 def test_it_keeps_the_store_between_runs() -> None:
-    cached = step("build", "actions/cache")["with"]
-    assert cached["path"] == "${{ env.SNNLIB_CACHE }}"
+    cached, saved = (step("build", f"actions/cache/{what}")["with"] for what in ("restore", "save"))
+    assert cached["path"] == saved["path"] == "${{ env.SNNLIB_CACHE }}"
+    order = [each.get("run") or each["uses"].split("@")[0] for each in steps("build")]
+    assert order.index("actions/cache/save") == order.index("make book") + 1, "a broken link must cost no trainings"
     place = workflow()["jobs"]["build"]["env"]["SNNLIB_CACHE"].removeprefix("${{ github.workspace }}/")
     ignored = (REPOSITORY / ".gitignore").read_text(encoding="utf8").splitlines()
     assert f"{place}/" in ignored, "a store inside the checkout must not count as a change of it"

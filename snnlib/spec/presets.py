@@ -40,7 +40,7 @@ class Preset(Spec):
 
 PRESETS = {
     "quick": Preset(
-        title="embedded digits, under a minute a network on two cores",
+        title="embedded digits, a minute or two a network on two cores",
         dataset="digits",
         width=0.5,
         seeds=(0, 1),
