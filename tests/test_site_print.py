@@ -1,6 +1,8 @@
-"""The printed page, as Chromium makes it: light, nothing cut, nothing that can only be clicked, all unfolded."""
+"""The printed page, as Chromium makes it: light, nothing cut, unfolded, and nothing that can only be clicked."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from conftest import SitePages
@@ -12,7 +14,9 @@ PAPER = 680  # CSS pixels between the margins of A4, about
 WATCH = """() => window.addEventListener('beforeprint', () => {
     window.printed = {
         theme: document.documentElement.dataset.theme,
-        folded: document.querySelectorAll('details:not([open]):not(.vega-embed details):not(.hide)').length,
+        folded: document.querySelectorAll('details:not([open], .provenance, .hide, .vega-embed details)').length,
+        ledger: document.querySelectorAll('table.ledger details[open]').length,
+        provenance: document.querySelectorAll('details.provenance[open]').length,
         paper: getComputedStyle(document.body).backgroundColor,
     };
 })"""
@@ -25,9 +29,31 @@ def test_the_pdf_of_a_dark_page_is_light_and_unfolded(site_pages: SitePages) -> 
     page.evaluate(WATCH)
     pdf = page.pdf(format="A4")
     assert pdf.startswith(b"%PDF")
-    assert page.evaluate("window.printed") == {"theme": "light", "folded": 0, "paper": "rgb(255, 255, 255)"}
+    claims = page.locator("table.ledger details").count()
+    assert claims > 0
+    assert page.locator("details.provenance > summary").count() > 0
+    assert page.evaluate("window.printed") == {
+        "theme": "light",
+        "folded": 0,
+        "ledger": claims,
+        "provenance": 0,  # each would take a page
+        "paper": "rgb(255, 255, 255)",
+    }
     page.wait_for_function("document.documentElement.dataset.theme === 'dark'")  # as before
     assert page.locator("details:not([open])").count() == folded
+    page.close()
+
+
+def test_a_chapter_on_paper_is_its_text_and_its_charts(site_pages: SitePages) -> None:
+    """No page for the origin of each figure, no heading that stands alone at the end of a page."""
+    page = site_pages.open("notebooks/04_temporal.html")
+    charts = page.locator(".vega-embed").count()
+    sheets = len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4")))
+    assert 0 < sheets <= 2 * charts
+    page.emulate_media(media="print")
+    after = "all => all.filter(one => one.checkVisibility()).map(one => getComputedStyle(one).breakAfter)"
+    assert set(page.locator(".bd-article :is(h2, h3)").evaluate_all(after)) == {"avoid"}
+    assert page.locator("details.provenance > summary").first.is_visible()
     page.close()
 
 

@@ -1,8 +1,9 @@
 // Paper is white and cannot be clicked: for the time of printing the page is set in light colours, and what is folded is
-// unfolded. A chart's own menu and the code that a page folds away stay as they are.
+// unfolded. A chart's own menu, the code that a page folds away and the line that says where a figure comes from stay as
+// they are: unfolded, each such line takes a page, and on the page that it was printed from it unfolds.
 (() => {
   const root = document.documentElement;
-  const FOLDED = "details:not([open]):not(.vega-embed details):not(.hide)";
+  const FOLDED = "details:not([open], .hide, .vega-embed details, .provenance, details.provenance details)";
   let theme;
   let unfolded = [];
 
