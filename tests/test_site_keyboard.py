@@ -97,6 +97,26 @@ def test_sliders_have_names_and_move_by_keys(page: Page) -> None:
         assert slider.evaluate("one => one.value ?? one.ariaValueNow") != before[0]
 
 
+def test_a_moved_control_says_what_the_chart_shows_now(site_pages: SitePages) -> None:
+    """By a status that is silent at first, and by the layer's name; buttons stand in a group that has a name."""
+    page = site_pages.open(SLIDERS)
+    chart = page.locator(".vega-embed", has=page.locator("input[name=layer_at]"))
+    status = chart.locator(":scope > [role=status]")
+    assert status.text_content() == ""
+    slider = chart.locator("input[name=layer_at]")
+    slider.press("Home")
+    name = slider.get_attribute("aria-valuetext").removeprefix("1, ")
+    status.filter(has_text=f"all pairs of time steps, {name}.").wait_for(state="attached")
+    page.close()
+    page = site_pages.open("intro.html")
+    status = page.locator(".vega-embed > [role=status]")
+    assert status.text_content() == ""
+    page.get_by_role("radiogroup", name="networks").get_by_role("radio", name="never trained").check()
+    status.filter(has_text="SNN × ANN, never trained, T = 8, layers of the same name: ").wait_for(state="attached")
+    page.close()
+    assert not site_pages.problems
+
+
 def test_a_legend_picks_out_a_series_by_keys(page: Page) -> None:
     strengths = """name => [...name.ownerSVGElement.querySelectorAll('g.mark-line path')]
         .map(line => parseFloat(line.getAttribute('opacity') ?? line.getAttribute('stroke-opacity') ?? 1))"""

@@ -218,6 +218,8 @@ def test_a_click_on_a_cell_shows_what_the_store_holds_for_this_pair(
     layers = stored.flat["layer_a"].values.tolist()
     page = site_pages.open(SPACE, width=width)
     chart = page.locator(".vega-embed", has=page.locator("input[name=layer_snn]"))
+    tops = [chart.locator(part).first.bounding_box()["y"] for part in ("form", "svg.marks")]
+    assert (tops[0] < tops[1]) == (width < 600), "on a phone the sliders stand above what they move"
     for a, b in ((layers.index("stage1.1.act1"), 3), (layers.index("stage2.0.conv1"), 70), (len(layers) - 1, 0)):
         cell_of(chart, a * len(layers) + b).click(force=True)
         check_pair(chart, stored, a, b)

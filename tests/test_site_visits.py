@@ -47,3 +47,17 @@ def test_charts_are_set_anew_when_a_window_becomes_a_phone(site_pages: SitePages
     assert page.get_by_role("slider").first.input_value() == moved
     page.close()
     assert not [*site_pages.problems, *found], "\n".join([*site_pages.problems, *found])
+
+
+def test_a_chosen_button_stays_chosen_when_a_window_becomes_a_phone(site_pages: SitePages) -> None:
+    """The buttons all keep their values; which of them is set is what the reader chose."""
+    page = site_pages.open("intro.html", width=740)
+    page.get_by_role("radio", name="never trained").check()
+    for width in (360, 740):
+        resize(page, width, 740)
+        page.wait_for_function(DRAWN)
+        page.locator(".role-title", has_text="SNN × ANN, never trained").first.wait_for(state="attached")
+        assert page.get_by_role("radio", name="never trained").is_checked()
+        assert "never+trained" in page.url
+    page.close()
+    assert not site_pages.problems

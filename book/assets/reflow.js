@@ -12,12 +12,14 @@ if (window.vegaEmbed) {
 
   const draw = async ([place, { from, result }]) => {
     const controls = () => [...place.querySelectorAll("input[name], select[name]")];
-    const chosen = controls().map((control) => control.value);
+    const chosen = controls().map(({ value, checked }) => ({ value, checked }));
     result.finalize();
     await window.vegaEmbed(place, ...from);
     controls().forEach((control, i) => {
-      if (control.value === chosen[i]) return;
-      control.value = chosen[i];
+      const { value, checked } = chosen[i];
+      if (control.value === value && control.checked === checked) return;
+      if (control.type === "radio" && !checked) return; // the button that was chosen clears it
+      Object.assign(control, { value, checked });
       ["input", "change"].forEach((kind) => control.dispatchEvent(new Event(kind, { bubbles: true })));
     });
   };
