@@ -107,7 +107,7 @@ def _row(line: Line) -> str:
     verdict, claim = line.verdict, line.verdict.claim
     name = verdict.word.replace(" ", "-")
     links = ", ".join(
-        f"<a href='notebooks/{page}.html#the-verdict'>{page.replace('_', ' ')}</a>" for page in claim.pages
+        f"<a href='notebooks/{page}.html'>{page.replace('_', ' ')}</a>" for page in claim.pages
     )
     effects = "".join(f"<li>{escape(str(b.effect))}; wanted: {b.wanted}: {b.kept}</li>" for b in verdict.bounds)
     more = f"<summary>criterion and effects</summary><p>{escape(claim.criterion)}</p><ul>{effects}</ul>"
