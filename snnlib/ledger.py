@@ -106,9 +106,7 @@ def as_table(lines: list[Line]) -> HTML:
 def _row(line: Line) -> str:
     verdict, claim = line.verdict, line.verdict.claim
     name = verdict.word.replace(" ", "-")
-    links = ", ".join(
-        f"<a href='notebooks/{page}.html'>{page.replace('_', ' ')}</a>" for page in claim.pages
-    )
+    links = ", ".join(f"<a href='notebooks/{page}.html'>{page.replace('_', ' ')}</a>" for page in claim.pages)
     effects = "".join(f"<li>{escape(str(b.effect))}; wanted: {b.wanted}: {b.kept}</li>" for b in verdict.bounds)
     more = f"<summary>criterion and effects</summary><p>{escape(claim.criterion)}</p><ul>{effects}</ul>"
     basis = dict.fromkeys(bound.effect.basis() for bound in verdict.bounds)
