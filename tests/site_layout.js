@@ -48,7 +48,7 @@
     });
   }
   const controls = [...document.querySelectorAll("a[href], button, input, select, summary")].filter(
-    (one) => !one.closest("svg") && visible(one),
+    (one) => !one.closest("svg, .skip-link") && visible(one), // the link that skips waits above the window's edge
   );
   const lines = controls.flatMap((control) => [...control.getClientRects()].map((box) => ({ control, box })));
   lines.forEach((one, i) => {
