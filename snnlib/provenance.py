@@ -8,14 +8,16 @@ import hashlib
 import io
 import os
 import platform
-import re
 import subprocess
 import tokenize
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, distributions, requires, version
+from importlib.metadata import PackageNotFoundError, distributions, metadata, requires, version
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 PACKAGE = Path(__file__).parent
 PACKAGES = ("torch", "torchvision", "snntorch", "numpy", "lightning-fabric", "xarray", "snnlib")
@@ -137,13 +139,15 @@ def built_with() -> dict[str, str]:
     Raises:
         PackageNotFoundError: this package is not installed, so nobody knows what it asks for.
     """
-    names = []
-    for line in requires("snnlib") or ():
-        name, extra = re.match(r"[\w.-]+", line), re.search(r"extra == ['\"](\w+)", line)
-        if name and (extra is None or extra[1] not in ("test", "bench", "dev")):
-            names.append(name[0])
-    found = {name: _version(name) for name in sorted(set(names) - {"snnlib"}, key=str.lower)}
-    return {name: installed for name, installed in found.items() if installed}
+    wanted = set(metadata("snnlib").get_all("Provides-Extra", ())) - {"test", "bench", "dev"}
+    asked = (Requirement(line) for line in requires("snnlib") or ())
+    names = {
+        canonicalize_name(each.name)
+        for each in asked
+        if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in ("", *wanted))
+    } - {"snnlib"}
+    # Under the name a package gives itself: the build may write "pyyaml" where PyYAML is asked for.
+    return {name: version for name, version in installed().items() if canonicalize_name(name) in names}
 
 
 def installed() -> dict[str, str]:
