@@ -215,9 +215,9 @@ def publish(
     names: Annotated[list[str] | None, typer.Argument(help="Names of entries, or their hashes.")] = None,
     preset: Annotated[str | None, typer.Option(help="All of this preset's list that the cache holds.")] = None,
     data_root: DataRoot = None,
-    full: Annotated[bool, typer.Option("--full", help="Leave weights in full precision, untested.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Leave weights and numbers in full precision.")] = False,
 ) -> None:
-    """Copy entries of the cache into published/; weights in half precision where no layer tells the difference."""
+    """Copy entries of the cache into published/: numbers in 16 bits, and weights where no layer tells."""
     from snnlib import publish as publishing
 
     store, names = Store(data_root=data_root), list(names or [])
@@ -231,7 +231,7 @@ def publish(
         matches = [entry for entry in store.entries() if name in (entry.folder.name, entry.card["hash"])]
         if not matches:
             raise SpecError(f"{name!r} names no entry of the store; `snnlib store list` shows them")
-        console.print(str(publishing.publish(store, matches[0].spec, halve=not full)))
+        console.print(str(publishing.publish(store, matches[0].spec, full=full)))
 
 
 @stored.command()

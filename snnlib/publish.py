@@ -2,6 +2,9 @@
 
 The weights of a network are published in half precision, if the halved network computes the same: debiased CKA with the
 full one above 0.9999 in every layer, on test images. Else they stay as they are. The card says which, and how near.
+
+The numbers of a result are published as 16-bit multiples of a step, 1/32,000 of its largest number, and compressed: a
+fourteenth of the bytes, and far finer than what images and seeds leave open. The card says the largest step.
 """
 
 from __future__ import annotations
@@ -19,10 +22,11 @@ from torch import Tensor, nn
 
 from snnlib import similarity
 from snnlib.entries import Entry
-from snnlib.experiments import WEIGHTS, best_device, test_batches
+from snnlib.experiments import RESULT, WEIGHTS, best_device, test_batches
 from snnlib.spec import CompareSpec, MeasuresSpec, RatesSpec, Spec, TrainSpec
 from snnlib.store import Store
 
+STEPS = 32_000  # of a published number: as many as 16 bits hold on either side of zero
 SAME = 0.9999  # least CKA with the full network, of every layer of the halved one
 IMAGES, BATCH = 1024, 256  # that the two are compared on
 # How far a result may be off that is computed again: on another processor sums are rounded otherwise, and a rounding
@@ -30,8 +34,11 @@ IMAGES, BATCH = 1024, 256  # that the two are compared on
 TOLERANCES: dict[type[Spec], float] = {CompareSpec: 0.005, RatesSpec: 0.005, MeasuresSpec: 0.01}
 
 
-def publish(store: Store, spec: Spec, *, halve: bool = True) -> Path:
-    """Copy the entry of `spec` into the published layer, a network in half precision where that changes nothing.
+def publish(store: Store, spec: Spec, *, full: bool = False) -> Path:
+    """Copy the entry of `spec` into the published layer, in few bytes where that changes nothing.
+
+    Args:
+        full: leave weights and numbers as they are.
 
     Returns:
         Its folder there.
@@ -39,8 +46,10 @@ def publish(store: Store, spec: Spec, *, halve: bool = True) -> Path:
     Raises:
         SpecError: neither layer has it; or a network is to be halved, and its images are not at hand.
     """
-    if not (halve and isinstance(spec, TrainSpec)):
+    if full:
         return store.publish(spec)
+    if not isinstance(spec, TrainSpec):
+        return store.publish(spec, lambda folder, card: card | {"step": packed(folder / RESULT)})
 
     def with_half(folder: Path, card: dict[str, Any]) -> dict[str, Any]:
         weights = halved(load_file(folder / WEIGHTS))
@@ -51,6 +60,26 @@ def publish(store: Store, spec: Spec, *, halve: bool = True) -> Path:
         return card | {"half": {"taken": least > SAME, "least_cka": least, "n_images": n_images}}
 
     return store.publish(spec, with_half)
+
+
+def packed(path: Path) -> float:
+    """Write the floating-point numbers of a result's file as 16-bit integers, compressed; returns the largest step.
+
+    Missing numbers stay missing. A variable that has an infinite number, or none but zeros, stays as it is.
+    """
+    found = xr.load_dataset(path, engine="h5netcdf")
+    steps = {}
+    for name, values in found.data_vars.items():
+        values.encoding.clear()
+        if np.issubdtype(values.dtype, np.floating):
+            step = float(np.abs(values).max()) / STEPS  # nan where all are missing
+            if 0 < step < np.inf:
+                steps[name] = step
+    squeezed = {"zlib": True, "complevel": 9, "shuffle": True}
+    integers = {"dtype": "int16", "_FillValue": np.iinfo(np.int16).min}
+    encoding = {name: squeezed | integers | {"scale_factor": step} for name, step in steps.items()}
+    found.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    return max(steps.values(), default=0.0)
 
 
 def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:

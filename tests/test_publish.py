@@ -76,6 +76,10 @@ def test_what_is_published_comes_out_again_and_a_change_is_caught(run):
     published = publishing.verifiable(run.store)
     assert {entry.kind for entry in published} == {"CompareSpec", "RatesSpec"}
     assert all(publishing.verify(run.store, entry).passed for entry in published)
+    for entry in published:
+        full, small = (run.store.cache / "entries" / entry.folder.name), entry.folder
+        assert (small / "result.nc").stat().st_size < (full / "result.nc").stat().st_size
+        assert damage(small) is None
 
     folder = run.store.published / snn.name
     save_file(noisy(load_file(folder / "weights.safetensors"), 0.3), folder / "weights.safetensors")
@@ -83,6 +87,32 @@ def test_what_is_published_comes_out_again_and_a_change_is_caught(run):
     checks = [publishing.verify(run.store, entry) for entry in published]
     assert not any(check.passed for check in checks)
     assert all(check.difference > 0.01 for check in checks)
+
+
+def test_packed_numbers_are_within_half_a_step_and_everything_else_is_kept(tmp_path):
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=(3, 40))
+    numbers[0, :5] = np.nan
+    found = xr.Dataset(
+        {
+            "cka": (("group", "layer"), numbers, {"long_name": "CKA"}),
+            "none": ("layer", np.full(40, np.nan)),
+            "open": ("group", [1.0, np.inf, 0.5]),
+            "right": (("group", "layer"), rng.integers(0, 2, (3, 40), dtype=np.int8)),
+        },
+        coords={"layer": [f"layer {i}" for i in range(40)]},
+        attrs={"n_images": 32},
+    )
+    found.to_netcdf(tmp_path / "result.nc", engine="h5netcdf")
+    step = publishing.packed(tmp_path / "result.nc")
+    again = xr.load_dataset(tmp_path / "result.nc", engine="h5netcdf")
+    assert np.nanmax(np.abs(numbers)) / 2**15 <= step <= np.nanmax(np.abs(numbers)) / 2**14
+    assert np.array_equal(np.isnan(again["cka"]), np.isnan(numbers))
+    assert np.nanmax(np.abs(again["cka"] - numbers)) <= step * 0.5001
+    for name in ("none", "open", "right", "layer"):
+        xr.testing.assert_identical(again[name].variable, found[name].variable)
+    assert again["cka"].dtype == np.float64
+    assert (again.attrs, again["cka"].attrs) == (found.attrs, found["cka"].attrs)
 
 
 def test_what_counts_as_different():
@@ -110,7 +140,7 @@ def test_published_results_of_a_subset_need_no_images(tmp_path, monkeypatch):
     for spiking in (True, False):
         spec = run.network(spiking=spiking)
         run.train(spec)
-        publishing.publish(run.store, spec, halve=False)
+        publishing.publish(run.store, spec, full=True)
 
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "elsewhere"))
     found = Run.of(Parameters(**small))
