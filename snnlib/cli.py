@@ -128,7 +128,9 @@ def compare(
 def sweep(
     preset: Annotated[str, typer.Option(help="A preset, or a list of one's own that ends in .yaml.")] = "quick",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the list: states, forecasts, totals.")] = False,
-    only: Annotated[list[str] | None, typer.Option(help="Only the item of this name; may be repeated.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only the item of this name, its hash may be left out; may be repeated.")
+    ] = None,
     data_root: DataRoot = None,
     machine: Annotated[str | None, typer.Option(help="Forecast for this one; --measure gives the names.")] = None,
     measure: Annotated[bool, typer.Option("--measure", help="Only measure the speed of this machine.")] = False,

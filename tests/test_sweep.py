@@ -145,8 +145,22 @@ def test_a_failure_stops_nothing_else(tmp_path, monkeypatch, capsys):
     with pytest.warns(UserWarning, match="made again"):
         run.stamp(groups, stamps)
     assert {path.name for path in stamps.iterdir()} == there - {lost}
-    with pytest.raises(SpecError, match="'nobody' is not in the list"):
+
+
+def test_an_item_is_named_with_or_without_its_hash(tmp_path, monkeypatch):
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    run = sweep.Sweep(sweep.read_plan(small_plan(tmp_path, "01_training")))
+    specs = [item.spec for item in run.items()]
+    assert [item.spec for item in run.items(spec.name for spec in specs)] == specs
+    network = specs[0]
+    (found,) = run.items(["digits-resnet20-snn-T2-w0.25-e1-s0"])
+    assert found.spec == network
+    assert found.spec.seed == 0
+    with pytest.raises(SpecError, match="'nobody' is not in the list of preset quick"):
         run.items(["nobody"])
+    monkeypatch.setattr(run, "specs", {network: (), network.model_copy(update={"batch_size": 7}): ()})
+    with pytest.raises(SpecError, match=r"'digits-resnet20-snn-T2-w0.25-e1-s0' names 2 items"):
+        run.items(["digits-resnet20-snn-T2-w0.25-e1-s0"])
 
 
 def test_papermill_is_told_what_the_notebook_does_not_say(tmp_path):

@@ -59,17 +59,20 @@ class Sweep:
         self.specs = plan.specs(self.data, n_test)
 
     def items(self, names: Iterable[str] | None = None) -> list[Item]:
-        """All of the list in its order, or those of it with these names.
+        """All of the list in its order, or those of it with these names, with or without the hash at their end.
 
         Raises:
             SpecError: a name that is not in the list.
         """
-        by_name = {spec.name: spec for spec in self.specs}
-        wanted = list(by_name) if names is None else list(names)
-        for name in wanted:
-            if name not in by_name:
-                raise SpecError(f"{name!r} is not in the list of preset {self.plan.preset}; --dry-run shows what is")
-        return [Item(by_name[name], self.specs[by_name[name]], self._state(by_name[name])) for name in wanted]
+        wanted = list(self.specs) if names is None else [self._named(name) for name in names]
+        return [Item(spec, self.specs[spec], self._state(spec)) for spec in wanted]
+
+    def _named(self, name: str) -> Spec:
+        found = [spec for spec in self.specs if name in (spec.name, spec.name.removesuffix(f"-{spec.hash}"))]
+        if len(found) != 1:
+            several = f" names {len(found)} items of" if found else " is not in"
+            raise SpecError(f"{name!r}{several} the list of preset {self.plan.preset}; --dry-run shows what is")
+        return found[0]
 
     def cost(self, spec: Spec) -> Cost:
         """The forecast for one item; networks that it builds on are items of their own."""
