@@ -24,18 +24,21 @@ def trained(width, factor=1.0, **model):
         "kind": "TrainSpec",
         "spec": spec.model_dump(mode="json"),
         "hardware": hardware(),
-        "images": {"title": "CIFAR-10", "train": 50_000, "test": 10_000},
-        "history": [{"images_per_second": 1 / seconds}] * 10,
+        "history": [{"images_per_second": 1 / (seconds * (1 + busy))} for busy in (3, 0.5, 0, *[0.1] * 7)],
         "duration": 10 * seconds * (50_000 + 10_000 / 3),
     }
     return Entry(Path(spec.name), "published", card)
 
 
-def test_networks_are_forecast_from_the_others():
+def test_networks_are_forecast_from_the_others_by_their_undisturbed_epochs():
     entries = [trained(width) for width in (0.25, 0.5, 1.0)] + [trained(2.0, factor=2.0)]
-    found = sweep.checks(entries).set_index("network")["off by"]
+    found = sweep.checks(entries).set_index("network")
     assert len(found) == 4
-    assert found["cifar10-resnet20-snn-T4-w2-e10-s0"] == pytest.approx(-0.5, abs=1e-6), "twice what the others say"
+    wide = found.loc["cifar10-resnet20-snn-T4-w2-e10-s0"]
+    assert wide["off by"] == pytest.approx(-0.5, abs=1e-6), "twice what the others say"
+    assert wide["forecast (images/s)"] == pytest.approx(2 * wide["fastest epoch (images/s)"])
+    counted = footprint(ModelSpec(width=2.0), CIFAR)
+    assert 0.5 / wide["fastest epoch (images/s)"] == pytest.approx(P * counted.operations + Q * counted.kept)
     assert sweep.checks(entries[:3])["off by"].tolist() == pytest.approx([0, 0, 0], abs=1e-6)
 
 

@@ -10,34 +10,33 @@ import pandas as pd
 from snnlib.data.images import KNOWN
 from snnlib.entries import Entry
 from snnlib.spec import PRESETS, TrainSpec
-from snnlib.sweep.costs import FORWARD, footprint, machine_of, per_image, rate_of
+from snnlib.sweep.costs import footprint, machine_of, per_image, rate_of
 from snnlib.sweep.listing import listing
 
 BACKWARD = 2  # a backward pass multiplies twice as often as a forward pass
-COLUMNS = ("machine", "network", "forecast (h)", "took (h)", "off by")
+COLUMNS = ("machine", "network", "forecast (images/s)", "fastest epoch (images/s)", "off by", "took (h)")
 
 
 def checks(entries: Iterable[Entry]) -> pd.DataFrame:
-    """Every trained network, forecast from the others of its kind and machine, beside what it took.
+    """The speed of every trained network, forecast from the others of its kind and machine, beside what it was.
 
     A network is not forecast from its own structure, of another seed either. Where others have fewer than two
-    structures there is no forecast.
+    structures there is no forecast. "off by" is of the time: above zero, the forecast was too long.
     """
     machines = defaultdict(list)
     for entry in entries:
-        if entry.kind == "TrainSpec" and entry.card.get("history") and entry.card.get("images"):
+        if entry.kind == "TrainSpec" and entry.card.get("history"):
             machines[machine_of(entry)].append(entry)
     rows = []
     for machine, trained in machines.items():
         rates = [rate_of(entry) for entry in trained]
-        for entry in trained:
-            spec, images = entry.spec, entry.card["images"]
-            others = [rate for rate in rates if rate.model != spec.model and rate.model.spiking == spec.model.spiking]
+        for entry, own in zip(trained, rates, strict=True):
+            others = [r for r in rates if r.model != own.model and r.model.spiking == own.model.spiking]
             if len({rate.model for rate in others}) < 2:
                 continue
-            seen = spec.epochs * (images["train"] + FORWARD * images["test"])
-            forecast, took = seen * per_image(others, spec.model, spec.data), entry.card["duration"]
-            rows.append((machine, spec.slug, forecast / 3600, took / 3600, forecast / took - 1))
+            forecast = per_image(others, own.model, own.data)
+            took = entry.card["duration"] / 3600
+            rows.append((machine, entry.spec.slug, 1 / forecast, 1 / own.seconds, forecast / own.seconds - 1, took))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
