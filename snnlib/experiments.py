@@ -7,6 +7,7 @@
 | `MeasuresSpec` | `xarray.Dataset`, corresponding layers by all measures | result.nc |
 | `RatesSpec` | `xarray.DataArray`, firing rates by layer and step | result.nc |
 | `AttackSpec` | `xarray.Dataset`, what attacked images do to networks: see `attacks.evaluate` | result.nc |
+| `StreamSpec` | `xarray.Dataset`, an event stream: see `data.example` | result.nc |
 """
 
 from __future__ import annotations
@@ -27,9 +28,20 @@ from torch import Tensor, nn
 
 from snnlib import attacks, kernels, recording, similarity, training
 from snnlib.data.batches import Batches
+from snnlib.data.example import Example
 from snnlib.data.images import ImageData
-from snnlib.provenance import ATTACK_ROOMS, RESULT_ROOMS, TRAINING_ROOMS
-from snnlib.spec import AttackSpec, CompareSpec, DataSpec, MeasuresSpec, RatesSpec, Spec, SpecError, TrainSpec
+from snnlib.provenance import ATTACK_ROOMS, RESULT_ROOMS, STREAM_ROOMS, TRAINING_ROOMS
+from snnlib.spec import (
+    AttackSpec,
+    CompareSpec,
+    DataSpec,
+    MeasuresSpec,
+    RatesSpec,
+    Spec,
+    SpecError,
+    StreamSpec,
+    TrainSpec,
+)
 
 BATCH = 256
 COMPILE_FROM = 1e7  # `AttackSpec.work` from which on it pays to wait for a compiler: 5e5 steps of a ResNet-20
@@ -49,6 +61,9 @@ class Context(Protocol):
 
     def images(self, data: DataSpec) -> ImageData:
         """The images of a data set, found or downloaded."""
+
+    def example(self, data: DataSpec, index: int) -> Example:
+        """An event stream of a data set."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +148,11 @@ def _(spec: AttackSpec, context: Context) -> xr.Dataset:
     return found
 
 
+@compute.register
+def _(spec: StreamSpec, context: Context) -> xr.Dataset:
+    return context.example(spec.data, spec.index).to_dataset()
+
+
 def attack_of(spec: AttackSpec, source: nn.Module, valid: attacks.Range | None) -> attacks.Attack:
     """The attack that a spec describes, on the network `source`; one object is one sequence of random numbers."""
     generator = None if spec.start is None else torch.Generator().manual_seed(spec.start)
@@ -201,6 +221,8 @@ def rooms(spec: Spec) -> tuple[str, ...]:
     """The code that bears on the value of `spec`."""
     if isinstance(spec, AttackSpec):
         return ATTACK_ROOMS
+    if isinstance(spec, StreamSpec):
+        return STREAM_ROOMS
     return TRAINING_ROOMS if isinstance(spec, TrainSpec) and spec.epochs else RESULT_ROOMS
 
 
@@ -225,5 +247,5 @@ def read(spec: Spec, folder: Path, card: dict[str, Any]) -> Any:
         model.load_state_dict(load_file(folder / WEIGHTS))
         model = model.to(memory_format=torch.channels_last).eval()
         return training.Network(spec, model, card["history"], card.get("means", {}))
-    load = xr.load_dataset if isinstance(spec, AttackSpec | MeasuresSpec) else xr.load_dataarray
+    load = xr.load_dataset if isinstance(spec, AttackSpec | MeasuresSpec | StreamSpec) else xr.load_dataarray
     return load(folder / RESULT, engine="h5netcdf")

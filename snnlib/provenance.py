@@ -27,6 +27,7 @@ DATA_FILES = ("data/batches.py", "data/cache.py", "data/images.py")
 TRAINING_ROOMS = ("kernels.py", "memory.py", "neurons", "models", *DATA_FILES, "training")
 RESULT_ROOMS = (*TRAINING_ROOMS, "layers.py", "loaders.py", "recording.py", "similarity", "experiments.py")
 ATTACK_ROOMS = (*RESULT_ROOMS, "attacks")
+STREAM_ROOMS = ("data",)  # of no network, but of how events are simulated or read
 
 
 def provenance(rooms: tuple[str, ...]) -> dict[str, Any]:

@@ -41,6 +41,12 @@ class Working:
         self.shown = {"title": images.title, "train": len(images.train), "test": len(images.test)}
         return images
 
+    def example(self, data: DataSpec, index: int) -> Any:
+        from snnlib.data.example import example
+
+        where = {"data_root": self.store.data_root, "cache_dir": self.store.cache}
+        return example(data.dataset, frames=data.frames, size=data.image_size, index=index, **where)
+
     @property
     def devices(self) -> Callable[[str], Fabric]:
         """One device, or all of the team's."""

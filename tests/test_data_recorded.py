@@ -15,9 +15,9 @@ from event_files import make_cifar10_dvs, random_events, write_aedat, write_bin
 
 from snnlib.data import cifar, open_images, recorded
 from snnlib.data.events import EVENT, frames
+from snnlib.data.example import example
 from snnlib.data.readers import read_cifar10_dvs, read_n_caltech101
 from snnlib.spec import SpecError
-from snnlib.studies.event_example import example
 
 tonic = pytest.importorskip("tonic")
 NUMBERS = [*range(20)]

@@ -6,7 +6,7 @@ import shutil
 
 from snnlib import experiments, provenance
 from snnlib.provenance import ATTACK_ROOMS, PACKAGE, code_fingerprint, code_without_words
-from snnlib.spec import AttackSpec, CompareSpec, DataSpec, ModelSpec, TrainSpec
+from snnlib.spec import AttackSpec, CompareSpec, DataSpec, ModelSpec, StreamSpec, TrainSpec
 
 SOURCE = '''"""Doc."""
 
@@ -57,14 +57,14 @@ BEARS_ON = {
     "attacks/methods.py": {"attack"},
     "similarity/compare.py": {"compare", "attack"},
     "training/loop.py": {"train", "compare", "attack"},
-    "data/cache.py": {"train", "compare", "attack"},  # the order of images, their mean and deviation
-    "data/batches.py": {"train", "compare", "attack"},
+    "data/cache.py": {"train", "compare", "attack", "stream"},  # the order of images, their mean and deviation
+    "data/batches.py": {"train", "compare", "attack", "stream"},
     # what comes of these is in the fingerprint of the images, and so in every hash
-    "data/readers.py": set(),
-    "data/recorded.py": set(),
-    "data/simulate.py": set(),
-    "data/cifar.py": set(),
-    "studies/event_example.py": set(),
+    "data/readers.py": {"stream"},
+    "data/recorded.py": {"stream"},
+    "data/simulate.py": {"stream"},
+    "data/cifar.py": {"stream"},
+    "data/example.py": {"stream"},
 }
 
 
@@ -75,7 +75,13 @@ def small_specs() -> dict:
         for kind in (True, False)
     )
     attack = AttackSpec(source=snn, targets=(snn,), epsilons=(0.1,), steps=2, n_images=4)
-    return {"train": snn, "compare": CompareSpec(a=snn, b=ann, n_images=4), "attack": attack}
+    moving = data.model_copy(update={"dataset": "moving-digits", "frames": 2})
+    return {
+        "stream": StreamSpec(data=moving),
+        "train": snn,
+        "compare": CompareSpec(a=snn, b=ann, n_images=4),
+        "attack": attack,
+    }
 
 
 def test_a_change_to_a_file_discards_what_it_bears_on(tmp_path, monkeypatch) -> None:

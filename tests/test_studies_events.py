@@ -11,8 +11,10 @@ from scipy import stats
 
 from snnlib import tables
 from snnlib.data import recorded, simulate
+from snnlib.data.example import example
 from snnlib.parameters import EventParameters
 from snnlib.run import Run
+from snnlib.spec import SpecError, StreamSpec
 from snnlib.studies import events as study
 
 CKA = "CKA (debiased)"
@@ -146,6 +148,21 @@ def test_the_study_keeps_the_groups_of_all_comparisons(events, computed):
         assert int(match[4]) == events.n_test
     assert results.chance == pytest.approx(0.1)
     assert sum(name.startswith(("moving-digits", "digits")) for name in computed) == 8  # four of them untrained
+
+
+def test_the_picture_of_a_stream_comes_from_the_store(events, monkeypatch):
+    """Where images are not at hand, it is what somebody kept who had them."""
+    shown = study.stream_example(events, index=3)
+    made = example("moving-digits", frames=1, index=3)
+    assert np.array_equal(shown.stream, made.stream)
+    assert shown.stream.dtype == made.stream.dtype
+    for name in ("frames", "image", "path"):
+        assert np.array_equal(getattr(shown, name), getattr(made, name)), name
+    assert (shown.span, shown.label) == (made.span, made.label)
+    monkeypatch.setattr(simulate, "stream", None)
+    assert np.array_equal(study.stream_example(events, index=3).stream, made.stream)
+    with pytest.raises(SpecError, match="digits holds images; only event data have streams"):
+        StreamSpec(data=events.data.model_copy(update={"dataset": "digits", "frames": None}))
 
 
 # ---- texts

@@ -17,7 +17,7 @@ from snnlib.spec.base import (
 )
 from snnlib.spec.networks import DEPTHS, STAGES, VGG_DEPTHS, DataSpec, ModelSpec, TrainSpec
 from snnlib.spec.presets import PRESETS, Preset
-from snnlib.spec.results import GROUP, CompareSpec, MeasuresSpec, RatesSpec
+from snnlib.spec.results import GROUP, CompareSpec, MeasuresSpec, RatesSpec, StreamSpec
 
 __all__ = [
     "DEPTHS",
@@ -37,6 +37,7 @@ __all__ = [
     "RatesSpec",
     "Spec",
     "SpecError",
+    "StreamSpec",
     "TrainSpec",
     "UnitFloat",
     "explain",

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from snnlib.spec.base import PositiveInt, Spec
-from snnlib.spec.networks import TrainSpec
+from snnlib.spec.base import NonNegativeInt, PositiveInt, Spec
+from snnlib.spec.networks import DataSpec, TrainSpec
 
 MeasureName = Literal["cka", "cka_without_top", "procrustes", "rsa_pearson", "rsa_spearman", "neighbours"]
 Measures = Annotated[tuple[MeasureName, ...], Field(min_length=1)]  # of `snnlib.similarity.MEASURES`
@@ -95,3 +95,20 @@ class RatesSpec(Spec):
     @property
     def slug(self) -> str:
         return f"rates-{self.network.slug}"
+
+
+class StreamSpec(Spec):
+    """One event stream of a data set in all its forms, for a picture; kept for readers who lack the data."""
+
+    data: DataSpec
+    index: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _there_are_events(self) -> Self:
+        if not self.data.frames:
+            raise ValueError(f"{self.data.dataset} holds images; only event data have streams")
+        return self
+
+    @property
+    def slug(self) -> str:
+        return f"stream-{self.data.dataset}-{self.index}"

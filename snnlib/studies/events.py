@@ -10,12 +10,12 @@ import xarray as xr
 
 from snnlib.claims import events as claims
 from snnlib.data import recorded, simulate
+from snnlib.data.example import Example
 from snnlib.data.images import EVENTS, KNOWN
 from snnlib.evidence import Effect, effect, share
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
-from snnlib.spec import SpecError, TrainSpec
-from snnlib.studies.event_example import Example, example
+from snnlib.spec import SpecError, StreamSpec, TrainSpec
 from snnlib.studies.rows import SECOND, second_measures
 from snnlib.tables import accuracies, by_measure, corresponding, over_seeds, seed_pairs
 from snnlib.training import Network
@@ -130,8 +130,7 @@ class EventStudy:
 
 def stream_example(run: Run, index: int = 0) -> Example:
     """An event stream of the run's test split, for a picture."""
-    data, root = run.data, run.given.data_root
-    return example(data.dataset, root, frames=data.frames, size=data.image_size, index=index, cache_dir=run.store.cache)
+    return Example.from_dataset(run.store.get(StreamSpec(data=run.data, index=index)))
 
 
 def origin_in_words(run: Run) -> str:

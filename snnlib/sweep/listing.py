@@ -22,7 +22,7 @@ from snnlib.parameters import (
     VggParameters,
 )
 from snnlib.run import Run
-from snnlib.spec import PRESETS, DataSpec, Spec, TrainSpec
+from snnlib.spec import PRESETS, DataSpec, Spec, StreamSpec, TrainSpec
 from snnlib.studies.adversarial import adversarial
 from snnlib.studies.appendix import further_case
 from snnlib.studies.events import event_data
@@ -45,6 +45,11 @@ def _training(run: Run) -> None:
     run.rates(run.network(spiking=True))
 
 
+def _events(run: Run) -> None:
+    event_data(run)
+    run.store.get(StreamSpec(data=run.data))  # `events.stream_example`, for a picture
+
+
 # In the order of worth: what stops early should have made what says most.
 CHAPTERS: dict[str, tuple[type[Parameters], Study]] = {
     "00_quickstart": (Parameters, _quickstart),
@@ -54,7 +59,7 @@ CHAPTERS: dict[str, tuple[type[Parameters], Study]] = {
     "03_residual": (ResidualParameters, residual),
     "02_spatial_cka": (SpatialParameters, spatial),
     "a1_vgg": (VggParameters, further_case),
-    "05_event_data": (EventParameters, event_data),
+    "05_event_data": (EventParameters, _events),
     "a2_cifar100": (ManyClassesParameters, further_case),
 }
 

@@ -63,8 +63,11 @@ class Plan:
             for field in NETWORKS:
                 if field in fields:
                     fields[field] = _named(trained, fields[field])
-            first = next(networks_in(fields))
-            fields["n_images"] = min(fields["n_images"], n_test[first.data.dataset])
+            if "data" in fields:
+                fields["data"] = data[fields["data"]]
+            if "n_images" in fields:
+                first = next(networks_in(fields))
+                fields["n_images"] = min(fields["n_images"], n_test[first.data.dataset])
             found[getattr(specs, kind)(**fields)] = tuple(chapters)
         return found
 
@@ -150,6 +153,8 @@ def _how(data: DataSpec) -> dict[str, int]:
 
 def _by_name(spec: Spec) -> dict[str, Any]:
     fields = spec.model_dump(mode="json", exclude_defaults=True)
+    if "data" in fields:
+        fields["data"] = fields["data"]["dataset"]
     for field in NETWORKS:
         value = getattr(spec, field, None)
         if isinstance(value, TrainSpec):

@@ -13,7 +13,7 @@ from pathlib import Path
 from snnlib.data.cifar import MissingData
 from snnlib.data.images import EVENTS, KNOWN, open_images
 from snnlib.entries import SUMS
-from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec
+from snnlib.spec import DataSpec, Spec, SpecError
 from snnlib.store import Store
 from snnlib.sweep.costs import Cost, Costs
 from snnlib.sweep.listing import described, networks_of
@@ -76,7 +76,7 @@ class Sweep:
 
     def cost(self, spec: Spec) -> Cost:
         """The forecast for one item; networks that it builds on are items of their own."""
-        return self.costs.of(spec, *self.sizes[_first(spec).data.dataset])
+        return self.costs.of(spec, *self.sizes[data_of(spec).dataset])
 
     @cached_property
     def costs(self) -> Costs:
@@ -141,12 +141,13 @@ class Sweep:
     def _state(self, spec: Spec) -> str:
         if (entry := self.store.find(spec)) is not None:
             return {"cache": "cached"}.get(entry.layer, entry.layer)
-        if _first(spec).data.dataset in self.absent:
+        if data_of(spec).dataset in self.absent:
             return "no data"
         begun = (self.store.cache / "working" / spec.name / "checkpoint.pt").exists()
         return "begun" if begun else "missing"
 
 
-def _first(spec: Spec) -> TrainSpec:
-    """The network itself, or the first that a result is of."""
-    return spec if isinstance(spec, TrainSpec) else next(networks_of(spec))
+def data_of(spec: Spec) -> DataSpec:
+    """What a network was trained on, or what a result is of."""
+    own = getattr(spec, "data", None)
+    return own or next(networks_of(spec)).data

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from snnlib.data import events, recorded, simulate
 from snnlib.data.images import EVENTS, default_cache_dir, open_images, root_folder
@@ -26,6 +27,26 @@ class Example:
     label: str
     image: np.ndarray | None = None
     path: np.ndarray | None = None
+
+    def to_dataset(self) -> xr.Dataset:
+        """As the store keeps it."""
+        found = {name: ("event", self.stream[name]) for name in events.EVENT.names}
+        found["frames"] = (("step", "polarity", "row", "column"), self.frames)
+        if self.image is not None:
+            found["image"] = (("row", "column"), self.image)
+        if self.path is not None:
+            found["path"] = (("point", "axis"), self.path)
+        return xr.Dataset(found, attrs={"label": self.label, "span": list(self.span)})
+
+    @classmethod
+    def from_dataset(cls, found: xr.Dataset) -> Example:
+        """The inverse of `to_dataset`."""
+        stream = np.empty(found.sizes["event"], dtype=events.EVENT)
+        for name in events.EVENT.names:
+            stream[name] = found[name]
+        begin, end = (int(t) for t in found.attrs["span"])
+        shown = {name: found[name].values for name in ("image", "path") if name in found}
+        return cls(stream, (begin, end), found["frames"].values, found.attrs["label"], **shown)
 
 
 def example(
