@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,14 @@ def test_builds_without_a_warning(built_site: BuiltSite) -> None:
     assert built_site.returncode == 0, built_site.log[-4000:]
     assert "build succeeded." in built_site.log
     print(f"built in {built_site.seconds:.0f} s")
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core reads one page at a time")
+def test_several_notebooks_run_at_once(built_site: BuiltSite) -> None:
+    """Sphinx names the pages that one process has read, the first and the last: by itself it names each page."""
+    read = re.findall(r"reading sources\.\.\. .*?%\]\S* (.*)", built_site.log)
+    assert read
+    assert all(" .. " in pages for pages in read), read
 
 
 def test_every_chapter_is_a_page(built_site: BuiltSite) -> None:
