@@ -1,58 +1,50 @@
 #!/bin/sh
-# A Slurm cluster of one node, this machine, from Debian's packages: `sudo workflow/slurm.sh FOLDER`.
+# A Slurm cluster of one node, this machine, to try the workflow on. It takes Debian's packages and no root rights.
 #
-#   apt-get install slurmctld slurmd slurm-client munge
-#
-# It keeps its state, logs and configuration in FOLDER, and is ready when the script ends. All of Slurm's programs find it
-# by a link in /etc/slurm, so a machine that belongs to a cluster is refused. `workflow/slurm.sh FOLDER stop` ends it. For
-# trying the workflow and for its tests:
-#
+#   sudo apt-get install slurmctld slurmd slurm-client munge
+#   workflow/slurm.sh start FOLDER    # returns when the node is ready; FOLDER must be new or empty
+#   . FOLDER/environment              # the Slurm of this shell is now the one in FOLDER
 #   snakemake --executor slurm --slurm-status-command squeue --jobs 2 --keep-going
+#   workflow/slurm.sh stop FOLDER     # ends its jobs and daemons, removes FOLDER
+#
+# All of it lies in FOLDER, nothing in /etc or /run; its ports listen to this machine only, SLURMCTLD_PORT and SLURMD_PORT
+# give them other numbers. Neither systemd nor cgroups are needed, so it runs in a container. The node has the CPUs and the
+# memory of this machine, no GPUs, and holds no job to what it asked for. A machine of a real cluster is refused.
 set -eu
 
-folder=$(mkdir -p "$1" && cd "$1" && pwd)
-conf=$folder/slurm.conf
-usual=/etc/slurm/slurm.conf # where jobs look, whose environment says nothing else
+PROGRAMS="munged slurmctld slurmd sbatch srun scancel sinfo squeue"
+PATH=$PATH:/usr/sbin:/sbin
 
-stop() {
-    for name in slurmd slurmctld munged; do
-        if [ -f "$folder/$name.pid" ]; then
-            pid=$(cat "$folder/$name.pid")
-            kill "$pid" 2>/dev/null || true
-            for _ in $(seq 60); do # its port is free once it has gone
-                kill -0 "$pid" 2>/dev/null || break
-                sleep 0.5
-            done
-            rm -f "$folder/$name.pid"
-        fi
+refuse() {
+    echo "$0: $*" >&2
+    exit 2
+}
+
+require_programs() {
+    missing=
+    for program in $PROGRAMS; do
+        command -v "$program" >/dev/null || missing="$missing $program"
     done
-    if [ "$(readlink "$usual")" = "$conf" ]; then
-        rm -f "$usual"
+    [ -z "$missing" ] ||
+        refuse "cannot find$missing: on Debian or Ubuntu, apt-get install slurmctld slurmd slurm-client munge"
+}
+
+require_no_other_cluster() {
+    for other in "${SLURM_CONF:-}" /etc/slurm/slurm.conf /etc/slurm-llnl/slurm.conf /run/slurm/conf/slurm.conf; do
+        [ ! -e "$other" ] ||
+            refuse "this machine belongs to a cluster, see $other: give its jobs to that one, without this script"
+    done
+    if (unset SLURM_CONF && timeout 10 sinfo) >/dev/null 2>&1; then # found by its name in the network
+        refuse "this machine belongs to a cluster, see the output of sinfo: give its jobs to that one, without this script"
     fi
 }
 
-if [ "${2:-start}" = stop ]; then
-    stop
-    exit 0
-fi
-
-for program in munged slurmctld slurmd sinfo; do
-    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || { echo "$program is missing: see the head of $0" >&2; exit 2; }
-done
-if [ -e "$usual" ] && [ "$(readlink "$usual")" != "$conf" ]; then
-    echo "$usual is there: this machine belongs to a cluster already" >&2
-    exit 2
-fi
-PATH=$PATH:/usr/sbin
-host=$(hostname -s)
-memory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
-
-mkdir -p "$folder/state" "$folder/spool" "$folder/log"
-chmod 755 "$folder"
-[ -f "$folder/munge.key" ] || dd if=/dev/urandom of="$folder/munge.key" bs=1 count=1024 2>/dev/null
-chmod 600 "$folder/munge.key"
-
-cat >"$conf" <<END
+write_configuration() {
+    host=$(hostname -s)
+    cpus=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
+    memory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) # megabytes
+    mkdir "$folder/state" "$folder/spool" "$folder/log" "$folder/pid" "$folder/bin"
+    cat >"$conf" <<END
 ClusterName=here
 SlurmctldHost=$host(127.0.0.1)
 SlurmUser=$(id -un)
@@ -60,43 +52,121 @@ SlurmdUser=$(id -un)
 AuthType=auth/munge
 AuthInfo=socket=$folder/munge.socket
 CredType=cred/munge
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool
-SlurmctldPidFile=$folder/slurmctld.pid
-SlurmdPidFile=$folder/slurmd.pid
-SlurmctldLogFile=$folder/log/slurmctld.log
-SlurmdLogFile=$folder/log/slurmd.log
+SlurmctldPidFile=$folder/pid/slurmctld.own
+SlurmdPidFile=$folder/pid/slurmd.own
 SlurmctldPort=${SLURMCTLD_PORT:-16817}
 SlurmdPort=${SLURMD_PORT:-16818}
+SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
-ReturnToService=2
+KillWait=5
 SchedulerType=sched/backfill
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory State=UNKNOWN
 PartitionName=here Nodes=$host Default=YES MaxTime=INFINITE State=UP
 END
+    # Snakemake clears what begins with SLURM_ before it calls srun within a job, and so would lose the configuration
+    cat >"$folder/bin/srun" <<END
+#!/bin/sh
+SLURM_CONF=$conf exec $(command -v srun) "\$@"
+END
+    chmod +x "$folder/bin/srun"
+    cat >"$folder/environment" <<END
+export SLURM_CONF=$conf PATH=$folder/bin:\$PATH
+END
+    (umask 077 && head -c 1024 /dev/urandom >"$folder/munge.key")
+}
 
-stop
-munged --key-file="$folder/munge.key" --socket="$folder/munge.socket" --pid-file="$folder/munged.pid" \
-    --log-file="$folder/log/munged.log" --seed-file="$folder/munged.seed" --force
-mkdir -p "$(dirname "$usual")"
-ln -sfn "$conf" "$usual"
-slurmctld
-slurmd
-for _ in $(seq 60); do
-    case $(sinfo --noheader --format=%T 2>/dev/null) in
-        idle* | mixed* | allocated*)
-            echo "the node is ready"
-            exit 0
-            ;;
-    esac
-    sleep 0.5
-done
-echo "the node did not come up; see $folder/log" >&2
-stop
-exit 1
+launch() { # NAME ARGUMENTS...
+    name=$1
+    shift
+    setsid "$name" "$@" </dev/null >"$folder/log/$name" 2>&1 &
+    echo $! >"$folder/pid/$name"
+}
+
+process() { # NAME: the id of this daemon, if it runs
+    [ -f "$folder/pid/$1" ] || return 1
+    pid=$(cat "$folder/pid/$1")
+    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] && echo "$pid"
+}
+
+soon() { # COMMAND...: wait until it succeeds, at most 30 seconds
+    for _ in $(seq 120); do
+        ! "$@" || return 0
+        sleep 0.25
+    done
+    return 1
+}
+
+has_socket() { [ -S "$folder/munge.socket" ]; }
+has_ended() { ! process "$1" >/dev/null; }
+has_no_jobs() { [ -z "$(squeue --noheader)" ]; }
+has_node() {
+    process slurmctld >/dev/null && process slurmd >/dev/null && [ "$(timeout 5 sinfo --noheader --format=%T 2>/dev/null)" = idle ]
+}
+
+start_daemons() {
+    launch munged --foreground --force --key-file="$folder/munge.key" --socket="$folder/munge.socket" \
+        --pid-file="$folder/pid/munged.own" --seed-file="$folder/munge.seed"
+    soon has_socket || return
+    launch slurmctld -D -f "$conf"
+    launch slurmd -D -f "$conf"
+    soon has_node
+}
+
+stop() {
+    if process slurmctld >/dev/null && process munged >/dev/null; then
+        timeout 10 scancel --user="$(id -un)" || true
+        soon has_no_jobs || true
+    fi
+    for name in slurmd slurmctld munged; do
+        pid=$(process "$name") || continue
+        kill "$pid"
+        soon has_ended "$name" || kill -9 "$pid"
+    done
+    rm -rf "$folder"
+}
+
+fail() {
+    trap - EXIT
+    tail -n 20 "$folder"/log/* >&2
+    stop
+    echo "$0: the node did not come up; above is what its daemons said" >&2
+    exit 1
+}
+
+[ $# = 2 ] || refuse "usage: $0 start FOLDER | stop FOLDER"
+folder=$(realpath -m -- "$2")
+conf=$folder/slurm.conf
+case $1 in
+    start)
+        require_no_other_cluster
+        require_programs
+        case $folder in
+            *[!A-Za-z0-9/._+-]*) refuse "$folder has a character that Slurm's configuration does not take: rename it" ;;
+        esac
+        [ -z "$(ls -A "$folder" 2>/dev/null)" ] || refuse "$folder is not empty: stop what runs there, or take a new folder"
+        mkdir -p "$folder"
+        chmod 700 "$folder"
+        export SLURM_CONF="$conf"
+        trap fail EXIT
+        trap 'exit 1' INT TERM HUP
+        write_configuration
+        start_daemons
+        trap - EXIT
+        echo "the node is ready: . $folder/environment"
+        ;;
+    stop)
+        [ -f "$conf" ] && [ -d "$folder/pid" ] || refuse "no cluster was started in $folder"
+        export SLURM_CONF="$conf"
+        stop
+        ;;
+    *) refuse "usage: $0 start FOLDER | stop FOLDER" ;;
+esac
