@@ -52,21 +52,22 @@ class Cluster:
             pytest.skip(started.stderr.strip())
         assert started.returncode == 0, started.stdout + started.stderr
 
-    def sh(self, commands, cwd=None, **environment):
+    def sh(self, commands, **environment):
         return subprocess.run(
             ["sh", "-c", f". {self.folder}/environment; {commands}"],
-            cwd=cwd or self.folder.parent,
+            cwd=self.folder.parent,
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
             timeout=900,
         )
 
-    def processes(self):
-        """The daemons, and what starts and watches jobs for them."""
-        names = {"munged", "slurmctld", "slurmd", "slurmstepd"}
-        own = (p for p in psutil.process_iter(["name", "environ"]) if p.info["name"] in names)
-        return [p for p in own if (p.info["environ"] or {}).get("SLURM_CONF") == str(self.folder / "slurm.conf")]
+
+def processes_of(folder):
+    """The daemons of the node in `folder`, and what starts and watches jobs for them."""
+    names = {"munged", "slurmctld", "slurmd", "slurmstepd"}
+    found = (process for process in psutil.process_iter(["name", "environ"]) if process.info["name"] in names)
+    return [each for each in found if (each.info["environ"] or {}).get("SLURM_CONF") == str(folder / "slurm.conf")]
 
 
 @pytest.fixture
@@ -116,8 +117,18 @@ def test_a_machine_that_has_srun_may_do_without_it(tmp_path):
     assert "srun" not in done.stderr, "nobody asked for several processes"
 
 
+def test_a_node_that_does_not_come_up_says_why_and_leaves_nothing(cluster, tmp_path):
+    done = slurm("start", tmp_path / "second", SLURMCTLD_PORT=str(cluster.ports[0]), SLURM_CONF="")
+    assert done.returncode == 1
+    assert "the node did not come up" in done.stderr
+    assert "slurmctld: fatal" in done.stderr, "its port is taken"
+    assert not (tmp_path / "second").exists()
+    assert processes_of(tmp_path / "second") == []
+    assert len(processes_of(cluster.folder)) == 3
+
+
 def test_nothing_is_left_when_it_is_stopped(cluster, tmp_path):
-    assert {"munged", "slurmctld", "slurmd"} <= {process.name() for process in cluster.processes()}
+    assert {"munged", "slurmctld", "slurmd"} <= {process.name() for process in processes_of(cluster.folder)}
     again = slurm("start", cluster.folder)
     assert (again.returncode, "is not empty" in again.stderr) == (2, True)
 
@@ -125,12 +136,12 @@ def test_nothing_is_left_when_it_is_stopped(cluster, tmp_path):
     assert done.returncode == 0, done.stderr
     job = int(soon(lambda: (tmp_path / "job").exists() and (tmp_path / "job").read_text()))
     assert psutil.pid_exists(job)
-    before = [*cluster.processes(), psutil.Process(job)]
+    before = [*processes_of(cluster.folder), psutil.Process(job)]
 
     done = slurm("stop", cluster.folder)
     assert done.returncode == 0, done.stderr
     assert not psutil.wait_procs(before, timeout=5)[1]
-    assert cluster.processes() == []
+    assert processes_of(cluster.folder) == []
     assert not cluster.folder.exists()
     for port in cluster.ports:
         with socket.socket() as client:
@@ -153,17 +164,30 @@ def test_two_networks_through_slurm(cluster, tmp_path):
     measured_before(tmp_path / "cache")
     store = {"SNNLIB_CACHE": str(tmp_path / "cache"), "SNNLIB_PUBLISHED": str(tmp_path / "none")}
     made = " ".join(f"made/{name}" for name in names)
+    workflow = REPOSITORY / "workflow"
     done = cluster.sh(
-        f"{sys.executable} -m snakemake --executor slurm --slurm-status-command squeue --jobs 2 --keep-going {made}"
+        f"{sys.executable} -m snakemake --snakefile {workflow / 'Snakefile'} {made}"
+        f" --workflow-profile {workflow / 'profiles' / 'default'}"
+        " --executor slurm --slurm-status-command squeue --jobs 2 --keep-going"
         " --slurm-init-seconds-before-status-checks 5 --seconds-between-status-checks 2"
         f" --config preset={tmp_path / 'two.yaml'} machine=some-machine",
-        cwd=REPOSITORY,
         **store,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert {path.name for path in Path(tmp_path, "cache", "entries").iterdir()} == set(names)
     # what Slurm says of its jobs
     assert cluster.sh("squeue --states=all --noheader --format=%T").stdout.split() == ["COMPLETED"] * 2
+
+
+@pytest.mark.slow
+def test_srun_starts_the_processes_of_one_training(cluster, tmp_path):
+    store = {"SNNLIB_CACHE": str(tmp_path / "cache"), "SNNLIB_PUBLISHED": str(tmp_path / "none")}
+    train = f"{sys.executable} -m snnlib train --ann --epochs 1 --width 0.25 --devices 2"
+    # both on one CPU if there is but one
+    done = cluster.sh(f"srun --nodes 1 --ntasks-per-node 2 --overcommit {train}", **store)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (card,) = tmp_path.glob("cache/entries/*/card.json")
+    assert json.loads(card.read_text())["means"]["processes"] == 2
 
 
 def list_of_two_networks(path):

@@ -7,9 +7,10 @@
 #   snakemake --executor slurm --slurm-status-command squeue --jobs 2 --keep-going
 #   workflow/slurm.sh stop FOLDER     # ends its jobs and daemons, removes FOLDER
 #
-# All of it lies in FOLDER, nothing in /etc or /run; its ports listen to this machine only, SLURMCTLD_PORT and SLURMD_PORT
-# give them other numbers. Neither systemd nor cgroups are needed, so it runs in a container. The node has the CPUs and the
-# memory of this machine, no GPUs, and holds no job to what it asked for. A machine of a real cluster is refused.
+# All of it lies in FOLDER, nothing in /etc or /run. SLURMCTLD_PORT and SLURMD_PORT give its ports other numbers than
+# 16817 and 16818; they talk to who has the key in FOLDER, and listen to this machine only if its name stands for
+# 127.0.0.1. Neither systemd nor cgroups are needed, so it runs in a container. The node has the CPUs and the memory of
+# this machine, no GPUs, and does not hold jobs to what they asked for. A machine of a real cluster is refused.
 set -eu
 
 PROGRAMS="munged slurmctld slurmd sbatch srun scancel sinfo squeue"
@@ -35,12 +36,17 @@ require_no_other_cluster() {
             refuse "this machine belongs to a cluster, see $other: give its jobs to that one, without this script"
     done
     if (unset SLURM_CONF && timeout 10 sinfo) >/dev/null 2>&1; then # found by its name in the network
-        refuse "this machine belongs to a cluster, see the output of sinfo: give its jobs to that one, without this script"
+        refuse "this machine belongs to a cluster, see what sinfo says: give its jobs to that one, without this script"
     fi
 }
 
 write_configuration() {
     host=$(hostname -s)
+    # Slurm can keep to the one address that the host's name stands for, but then step and srun must meet there
+    case $(getent ahostsv4 "$host") in
+        127.0.0.1\ *) listen=NoInAddrAny,NoCtldInAddrAny ;;
+        *) listen='' ;;
+    esac
     cpus=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
     memory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) # megabytes
     mkdir "$folder/state" "$folder/spool" "$folder/log" "$folder/pid" "$folder/bin"
@@ -52,7 +58,7 @@ SlurmdUser=$(id -un)
 AuthType=auth/munge
 AuthInfo=socket=$folder/munge.socket
 CredType=cred/munge
-CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+${listen:+CommunicationParameters=$listen}
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool
 SlurmctldPidFile=$folder/pid/slurmctld.own
@@ -66,12 +72,17 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
 KillWait=5
+MinJobAge=86400
 SchedulerType=sched/backfill
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory State=UNKNOWN
 PartitionName=here Nodes=$host Default=YES MaxTime=INFINITE State=UP
 END
+    case $(slurmd -V) in # those from 24.05 on want to be told to do without cgroups, those before do not know the word
+        *\ 2[0-3].* | *\ 24.02.*) ;;
+        *) echo CgroupPlugin=disabled >"$folder/cgroup.conf" ;;
+    esac
     # Snakemake clears what begins with SLURM_ before it calls srun within a job, and so would lose the configuration
     cat >"$folder/bin/srun" <<END
 #!/bin/sh
@@ -108,9 +119,9 @@ soon() { # COMMAND...: wait until it succeeds, at most 30 seconds
 has_socket() { [ -S "$folder/munge.socket" ]; }
 has_ended() { ! process "$1" >/dev/null; }
 has_no_jobs() { [ -z "$(squeue --noheader)" ]; }
-has_node() {
-    process slurmctld >/dev/null && process slurmd >/dev/null && [ "$(timeout 5 sinfo --noheader --format=%T 2>/dev/null)" = idle ]
-}
+runs() { kill -0 "$(cat "$folder/pid/$1")" 2>/dev/null; }
+has_node() { [ "$(timeout 5 sinfo --noheader --format=%T 2>/dev/null)" = idle ]; }
+has_settled() { ! runs slurmctld || ! runs slurmd || has_node; }
 
 start_daemons() {
     launch munged --foreground --force --key-file="$folder/munge.key" --socket="$folder/munge.socket" \
@@ -118,7 +129,7 @@ start_daemons() {
     soon has_socket || return
     launch slurmctld -D -f "$conf"
     launch slurmd -D -f "$conf"
-    soon has_node
+    soon has_settled && has_node
 }
 
 stop() {
@@ -136,7 +147,7 @@ stop() {
 
 fail() {
     trap - EXIT
-    tail -n 20 "$folder"/log/* >&2
+    tail -n 20 "$folder"/log/* >&2 || true
     stop
     echo "$0: the node did not come up; above is what its daemons said" >&2
     exit 1
@@ -152,7 +163,7 @@ case $1 in
         case $folder in
             *[!A-Za-z0-9/._+-]*) refuse "$folder has a character that Slurm's configuration does not take: rename it" ;;
         esac
-        [ -z "$(ls -A "$folder" 2>/dev/null)" ] || refuse "$folder is not empty: stop what runs there, or take a new folder"
+        [ -z "$(ls -A "$folder" 2>/dev/null)" ] || refuse "$folder is not empty: stop what runs there, or take another"
         mkdir -p "$folder"
         chmod 700 "$folder"
         export SLURM_CONF="$conf"
