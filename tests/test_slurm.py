@@ -81,6 +81,8 @@ def test_missing_programs_are_named_and_so_is_their_package(tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "realpath").symlink_to(shutil.which("realpath"))
     done = slurm("start", tmp_path / "slurm", PATH=str(tmp_path / "bin"))
+    if "belongs to a cluster" in done.stderr:
+        pytest.skip(done.stderr.strip())
     assert done.returncode == 2
     assert "cannot find" in done.stderr
     assert " sbatch srun " in done.stderr

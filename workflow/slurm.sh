@@ -158,12 +158,12 @@ folder=$(realpath -m -- "$2")
 conf=$folder/slurm.conf
 case $1 in
     start)
-        require_no_other_cluster
-        require_programs
         case $folder in
             *[!A-Za-z0-9/._+-]*) refuse "$folder has a character that Slurm's configuration does not take: rename it" ;;
         esac
         [ -z "$(ls -A "$folder" 2>/dev/null)" ] || refuse "$folder is not empty: stop what runs there, or take another"
+        require_no_other_cluster
+        require_programs
         mkdir -p "$folder"
         chmod 700 "$folder"
         export SLURM_CONF="$conf"
