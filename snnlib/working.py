@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ from snnlib.spec import DataSpec, Spec, TrainSpec
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+# Fabric says so to every process on a machine that has Slurm's programs, also to one that needs no others.
+warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
 
 
 @dataclass
