@@ -219,7 +219,7 @@ def publish(
     data_root: DataRoot = None,
     full: Annotated[bool, typer.Option("--full", help="Leave weights and numbers in full precision.")] = False,
 ) -> None:
-    """Copy entries of the cache into published/: numbers in 16 bits, and weights where no layer tells."""
+    """Copy entries of the cache into published/, numbers in 16 bits; weights too, if no layer changes."""
     from snnlib import publish as publishing
 
     store, names = Store(data_root=data_root), list(names or [])

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import singledispatch
@@ -42,6 +43,9 @@ from snnlib.spec import (
     StreamSpec,
     TrainSpec,
 )
+
+# Fabric says so to every process on a machine that has Slurm's programs, also to one that needs no others.
+warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
 
 BATCH = 256
 COMPILE_FROM = 1e7  # `AttackSpec.work` from which on it pays to wait for a compiler: 5e5 steps of a ResNet-20
@@ -248,4 +252,5 @@ def read(spec: Spec, folder: Path, card: dict[str, Any]) -> Any:
         model = model.to(memory_format=torch.channels_last).eval()
         return training.Network(spec, model, card["history"], card.get("means", {}))
     load = xr.load_dataset if isinstance(spec, AttackSpec | MeasuresSpec | StreamSpec) else xr.load_dataarray
-    return load(folder / RESULT, engine="h5netcdf")
+    found = load(folder / RESULT, engine="h5netcdf")
+    return found.drop_encoding()  # of published numbers, 16 bits: whoever changes and saves them has others

@@ -47,11 +47,12 @@ class Line:
         return ", ".join(dict.fromkeys(run.title for run in self.runs))
 
 
-def ledger(preset: str = "quick", **given: object) -> list[Line]:
+def ledger(preset: str = Parameters().preset, **given: object) -> list[Line]:
     """The verdicts on all claims, in the order of the paper.
 
     Args:
-        preset: of all sections. Each has its own data set and sweeps, as its chapter does.
+        preset: of all sections, by default that of the book's notebooks. Each has its own data set and sweeps, as its
+            chapter does.
         given: further parameters that every chapter has, such as `seeds` or `data_root`.
 
     Raises:

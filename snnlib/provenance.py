@@ -21,13 +21,14 @@ from packaging.utils import canonicalize_name
 
 PACKAGE = Path(__file__).parent
 PACKAGES = ("torch", "torchvision", "snntorch", "numpy", "lightning-fabric", "xarray", "snnlib")
-# What bears on a network, and on a result; what a spec says is in its hash already. So is what images were found, read,
-# or simulated, by their fingerprint: of data only what becomes of images after that counts.
+# What bears on a network, and on a result of networks; what a spec says is in its hash already. So is what images were
+# found, read, or simulated, by their fingerprint: of data only what becomes of images after that counts.
 DATA_FILES = ("data/batches.py", "data/cache.py", "data/images.py")
 TRAINING_ROOMS = ("kernels.py", "memory.py", "neurons", "models", *DATA_FILES, "training")
 RESULT_ROOMS = (*TRAINING_ROOMS, "layers.py", "loaders.py", "recording.py", "similarity", "experiments.py")
 ATTACK_ROOMS = (*RESULT_ROOMS, "attacks")
-STREAM_ROOMS = ("data",)  # of no network, but of how events are simulated or read
+# An event stream is of no network, but of how events are simulated or read.
+STREAM_ROOMS = tuple(f"data/{name}.py" for name in ("events", "example", "readers", "recorded", "simulate"))
 
 
 def provenance(rooms: tuple[str, ...]) -> dict[str, Any]:

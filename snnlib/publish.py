@@ -3,8 +3,8 @@
 The weights of a network are published in half precision, if the halved network computes the same: debiased CKA with the
 full one above 0.9999 in every layer, on test images. Else they stay as they are. The card says which, and how near.
 
-The numbers of a result are published as 16-bit multiples of a step, 1/32,000 of its largest number, and compressed: a
-fourteenth of the bytes, and far finer than what images and seeds leave open. The card says the largest step.
+The numbers of a result are published as 16-bit multiples of a step, 1/32,000 of the largest number of their variable,
+which is far finer than what images and seeds leave open, and compressed. The card says the steps.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TOLERANCES: dict[type[Spec], float] = {CompareSpec: 0.005, RatesSpec: 0.005, Mea
 
 
 def publish(store: Store, spec: Spec, *, full: bool = False) -> Path:
-    """Copy the entry of `spec` into the published layer, in few bytes where that changes nothing.
+    """Copy the entry of `spec` into the published layer, weights and numbers in 16 bits as the module's text says.
 
     Args:
         full: leave weights and numbers as they are.
@@ -49,7 +49,7 @@ def publish(store: Store, spec: Spec, *, full: bool = False) -> Path:
     if full:
         return store.publish(spec)
     if not isinstance(spec, TrainSpec):
-        return store.publish(spec, lambda folder, card: card | {"step": packed(folder / RESULT)})
+        return store.publish(spec, lambda folder, card: card | {"rounded_to": packed(folder / RESULT)})
 
     def with_half(folder: Path, card: dict[str, Any]) -> dict[str, Any]:
         weights = halved(load_file(folder / WEIGHTS))
@@ -62,24 +62,27 @@ def publish(store: Store, spec: Spec, *, full: bool = False) -> Path:
     return store.publish(spec, with_half)
 
 
-def packed(path: Path) -> float:
-    """Write the floating-point numbers of a result's file as 16-bit integers, compressed; returns the largest step.
+def packed(path: Path) -> dict[str, float]:
+    """Write the floating-point numbers of a result's file as 16-bit integers, and compress all variables.
 
-    Missing numbers stay missing. A variable that has an infinite number, or none but zeros, stays as it is.
+    Missing numbers stay missing. A variable that has an infinite number, or none but zeros, keeps its numbers.
+
+    Returns:
+        Variable -> the step that its numbers are multiples of.
     """
-    found = xr.load_dataset(path, engine="h5netcdf")
-    steps = {}
+    found = xr.load_dataset(path, engine="h5netcdf").drop_encoding()
+    steps, encoding = {}, {}
     for name, values in found.data_vars.items():
-        values.encoding.clear()
+        if not (values.size and np.issubdtype(values.dtype, np.number)):
+            continue
+        encoding[name] = {"zlib": True, "complevel": 9, "shuffle": True}
         if np.issubdtype(values.dtype, np.floating):
             step = float(np.abs(values).max()) / STEPS  # nan where all are missing
             if 0 < step < np.inf:
                 steps[name] = step
-    squeezed = {"zlib": True, "complevel": 9, "shuffle": True}
-    integers = {"dtype": "int16", "_FillValue": np.iinfo(np.int16).min}
-    encoding = {name: squeezed | integers | {"scale_factor": step} for name, step in steps.items()}
+                encoding[name] |= {"dtype": "int16", "_FillValue": np.iinfo(np.int16).min, "scale_factor": step}
     found.to_netcdf(path, engine="h5netcdf", encoding=encoding)
-    return max(steps.values(), default=0.0)
+    return steps
 
 
 def halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:

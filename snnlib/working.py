@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +13,6 @@ from snnlib.spec import DataSpec, Spec, TrainSpec
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-# Fabric says so to every process on a machine that has Slurm's programs, also to one that needs no others.
-warnings.filterwarnings("ignore", message="The `srun` command is available on your system but is not used")
 
 
 @dataclass
@@ -48,6 +44,7 @@ class Working:
     def example(self, data: DataSpec, index: int) -> Any:
         from snnlib.data.example import example
 
+        self.images(data)  # which makes sure that the data at hand are those asked for
         where = {"data_root": self.store.data_root, "cache_dir": self.store.cache}
         return example(data.dataset, frames=data.frames, size=data.image_size, index=index, **where)
 

@@ -104,7 +104,9 @@ def test_packed_numbers_are_within_half_a_step_and_everything_else_is_kept(tmp_p
         attrs={"n_images": 32},
     )
     found.to_netcdf(tmp_path / "result.nc", engine="h5netcdf")
-    step = publishing.packed(tmp_path / "result.nc")
+    steps = publishing.packed(tmp_path / "result.nc")
+    assert list(steps) == ["cka"]
+    step = steps["cka"]
     again = xr.load_dataset(tmp_path / "result.nc", engine="h5netcdf")
     assert np.nanmax(np.abs(numbers)) / 2**15 <= step <= np.nanmax(np.abs(numbers)) / 2**14
     assert np.array_equal(np.isnan(again["cka"]), np.isnan(numbers))

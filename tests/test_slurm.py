@@ -113,7 +113,7 @@ def test_a_machine_that_has_srun_may_do_without_it(tmp_path):
     (tmp_path / "srun").chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
     environment["PATH"] = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    command = [sys.executable, "-c", "import snnlib.store, snnlib.experiments as e; print(e.best_device())"]
+    command = [sys.executable, "-c", "import snnlib.experiments as e; print(e.best_device())"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "srun" not in done.stderr, "nobody asked for several processes"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ from scipy import stats
 
 from snnlib import tables
 from snnlib.data import recorded, simulate
-from snnlib.data.example import example
+from snnlib.data.example import Example, example
 from snnlib.parameters import EventParameters
+from snnlib.publish import publish
 from snnlib.run import Run
 from snnlib.spec import SpecError, StreamSpec
+from snnlib.store import Store
 from snnlib.studies import events as study
 
 CKA = "CKA (debiased)"
@@ -150,7 +153,7 @@ def test_the_study_keeps_the_groups_of_all_comparisons(events, computed):
     assert sum(name.startswith(("moving-digits", "digits")) for name in computed) == 8  # four of them untrained
 
 
-def test_the_picture_of_a_stream_comes_from_the_store(events, monkeypatch):
+def test_the_picture_of_a_stream_comes_from_the_store(events, tmp_path, monkeypatch):
     """Where images are not at hand, it is what somebody kept who had them."""
     shown = study.stream_example(events, index=3)
     made = example("moving-digits", frames=1, index=3)
@@ -159,8 +162,17 @@ def test_the_picture_of_a_stream_comes_from_the_store(events, monkeypatch):
     for name in ("frames", "image", "path"):
         assert np.array_equal(getattr(shown, name), getattr(made, name)), name
     assert (shown.span, shown.label) == (made.span, made.label)
+    published = Store(cache=tmp_path / "elsewhere")
+    publish(events.store, study.stream_spec(events, index=3))
     monkeypatch.setattr(simulate, "stream", None)
-    assert np.array_equal(study.stream_example(events, index=3).stream, made.stream)
+    again = study.stream_example(replace(events, store=published), index=3)
+    assert np.array_equal(again.stream, made.stream)
+    assert np.array_equal(again.frames, made.frames)
+    assert np.abs(again.image - made.image).max() <= made.image.max() / 60_000
+    recording = replace(made, image=None, path=None)
+    found = Example.from_dataset(recording.to_dataset())
+    assert found.image is None and found.path is None
+    assert np.array_equal(found.stream, made.stream)
     with pytest.raises(SpecError, match="digits holds images; only event data have streams"):
         StreamSpec(data=events.data.model_copy(update={"dataset": "digits", "frames": None}))
 

@@ -109,6 +109,9 @@ def test_errors_name_what_is_not_there(tmp_path):
     compared = {"kind": "CompareSpec", "a": "x", "b": "x", "n_images": 8, "chapters": []}
     with pytest.raises(SpecError, match="'x' is compared in the list, but not among its networks"):
         sweep.Plan("quick", {}, {}, [], [compared]).specs({}, {})
+    stream = {"kind": "StreamSpec", "data": "moving-cifar", "chapters": []}
+    with pytest.raises(SpecError, match="'moving-cifar' is asked for in the list, but its data are cifar10"):
+        sweep.Plan("quick", {}, {}, [], [stream]).specs({"cifar10": CIFAR}, {})
     with pytest.raises(SpecError, match="lacks 'data'"):
         sweep.Plan("quick", {}, {}, [{"name": "x", "chapters": []}], []).specs({}, {})
 
@@ -159,17 +162,17 @@ def test_an_item_is_named_with_or_without_its_hash(tmp_path, monkeypatch):
     with pytest.raises(SpecError, match="'nobody' is not in the list of preset quick"):
         run.items(["nobody"])
     monkeypatch.setattr(run, "specs", {network: (), network.model_copy(update={"batch_size": 7}): ()})
-    with pytest.raises(SpecError, match=r"'digits-resnet20-snn-T2-w0.25-e1-s0' names 2 items"):
+    with pytest.raises(SpecError, match=rf"could be each of {network.name}, digits-\S+: name one"):
         run.items(["digits-resnet20-snn-T2-w0.25-e1-s0"])
 
 
-def test_papermill_is_told_what_the_notebook_does_not_say(tmp_path):
+def test_papermill_is_told_all_that_the_list_says(tmp_path):
     plan = sweep.read_plan(small_plan(tmp_path, "01_training"))
     given = sweep.papermill_options(plan, "01_training", Path("some where"))
-    assert given == "-p epochs 1 -p width 0.25 -p T 2 -p n_images 32 -p data_root 'some where'"
-    assert sweep.papermill_options(plan, "a4_estimator") == ""
+    assert given == "-p preset quick -p epochs 1 -p width 0.25 -p T 2 -p n_images 32 -p data_root 'some where'"
+    assert sweep.papermill_options(plan, "a4_estimator") == "-p preset quick"
     laptop = sweep.Plan("laptop", {"seeds": [0, 1]}, {}, [], [])
-    assert sweep.papermill_options(laptop, "01_training") == "-p seeds 0,1 -p preset laptop"
+    assert sweep.papermill_options(laptop, "01_training") == "-p preset laptop -p seeds 0,1"
     assert sweep.papermill_options(laptop, "a4_estimator") == "-p preset laptop"
 
 

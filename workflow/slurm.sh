@@ -105,7 +105,9 @@ launch() { # NAME ARGUMENTS...
 process() { # NAME: the id of this daemon, if it runs
     [ -f "$folder/pid/$1" ] || return 1
     pid=$(cat "$folder/pid/$1")
-    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] && echo "$pid"
+    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] || return 1
+    ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null || return 1 # ended, but nobody has asked how
+    echo "$pid"
 }
 
 soon() { # COMMAND...: wait until it succeeds, at most 30 seconds
@@ -139,8 +141,8 @@ stop() {
     fi
     for name in slurmd slurmctld munged; do
         pid=$(process "$name") || continue
-        kill "$pid"
-        soon has_ended "$name" || kill -9 "$pid"
+        kill "$pid" 2>/dev/null || true # it may have ended by itself
+        soon has_ended "$name" || kill -9 "$pid" || true
     done
     rm -rf "$folder"
 }

@@ -128,9 +128,14 @@ class EventStudy:
         return list(zip(*(arrays for one in both for arrays in (one.cross, one.snn, one.ann)), strict=True))
 
 
+def stream_spec(run: Run, index: int = 0) -> StreamSpec:
+    """What the store keeps an event stream of the run's test split under."""
+    return StreamSpec(data=run.data, index=index)
+
+
 def stream_example(run: Run, index: int = 0) -> Example:
     """An event stream of the run's test split, for a picture."""
-    return Example.from_dataset(run.store.get(StreamSpec(data=run.data, index=index)))
+    return Example.from_dataset(run.store.get(stream_spec(run, index)))
 
 
 def origin_in_words(run: Run) -> str:

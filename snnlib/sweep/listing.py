@@ -22,10 +22,10 @@ from snnlib.parameters import (
     VggParameters,
 )
 from snnlib.run import Run
-from snnlib.spec import PRESETS, DataSpec, Spec, StreamSpec, TrainSpec
+from snnlib.spec import PRESETS, DataSpec, Spec, TrainSpec
 from snnlib.studies.adversarial import adversarial
 from snnlib.studies.appendix import further_case
-from snnlib.studies.events import event_data
+from snnlib.studies.events import event_data, stream_spec
 from snnlib.studies.residual import residual
 from snnlib.studies.spatial import spatial
 from snnlib.studies.temporal import temporal
@@ -47,7 +47,7 @@ def _training(run: Run) -> None:
 
 def _events(run: Run) -> None:
     event_data(run)
-    run.store.get(StreamSpec(data=run.data))  # `events.stream_example`, for a picture
+    run.store.get(stream_spec(run))
 
 
 # In the order of worth: what stops early should have made what says most.

@@ -24,7 +24,6 @@ from typing import Any
 import yaml
 
 from snnlib import spec as specs
-from snnlib.parameters import Parameters
 from snnlib.provenance import PACKAGE
 from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec
 from snnlib.sweep.listing import CHAPTERS
@@ -56,7 +55,7 @@ class Plan:
         found: dict[Spec, tuple[str, ...]] = {}
         for entry in self.networks:
             name, chapters, dataset, fields = _parts(entry, "name", "chapters", "data")
-            trained[name] = TrainSpec(data=data[dataset], **fields)
+            trained[name] = TrainSpec(data=_data(data, dataset), **fields)
             found[trained[name]] = tuple(chapters)
         for entry in self.results:
             kind, chapters, fields = _parts(entry, "kind", "chapters")
@@ -64,7 +63,7 @@ class Plan:
                 if field in fields:
                     fields[field] = _named(trained, fields[field])
             if "data" in fields:
-                fields["data"] = data[fields["data"]]
+                fields["data"] = _data(data, fields["data"])
             if "n_images" in fields:
                 first = next(networks_in(fields))
                 fields["n_images"] = min(fields["n_images"], n_test[first.data.dataset])
@@ -73,14 +72,12 @@ class Plan:
 
 
 def papermill_options(plan: Plan, chapter: str, data_root: Path | None = None) -> str:
-    """What `papermill` is told of the list when it runs a chapter: what the notebook does not say itself."""
-    given = dict(plan.parameters)
+    """What `papermill` is told of the list when it runs a chapter, whatever the notebook says itself."""
+    given = {"preset": plan.preset, **plan.parameters}
     if chapter not in CHAPTERS:  # a page that trains nothing of the study's, and has parameters of its own
-        given = {}
+        given = {"preset": plan.preset}
     elif data_root:
         given["data_root"] = str(data_root)
-    if plan.preset != Parameters().preset:
-        given["preset"] = plan.preset
     return " ".join(f"-p {name} {shlex.quote(_as_text(value))}" for name, value in given.items())
 
 
@@ -170,6 +167,12 @@ def _parts(entry: Mapping[str, Any], *names: str) -> tuple[Any, ...]:
         return *(entry[name] for name in names), {k: v for k, v in entry.items() if k not in names}
     except KeyError as error:
         raise SpecError(f"{dict(entry)} in the list lacks {error}") from None
+
+
+def _data(known: Mapping[str, DataSpec], name: str) -> DataSpec:
+    if name not in known:
+        raise SpecError(f"{name!r} is asked for in the list, but its data are {', '.join(known) or 'none'}")
+    return known[name]
 
 
 def _named(trained: Mapping[str, TrainSpec], value: Any) -> Any:

@@ -10,22 +10,23 @@ import pandas as pd
 from snnlib.data.images import KNOWN
 from snnlib.entries import Entry
 from snnlib.spec import PRESETS, TrainSpec
-from snnlib.sweep.costs import footprint, machine_of, per_image, rate_of
+from snnlib.sweep.costs import FORWARD, footprint, machine_of, per_image, rate_of
 from snnlib.sweep.listing import listing
 
 BACKWARD = 2  # a backward pass multiplies twice as often as a forward pass
-COLUMNS = ("machine", "network", "forecast (images/s)", "fastest epoch (images/s)", "off by", "took (h)")
+COLUMNS = ("machine", "network", "forecast (h)", "at the fastest epoch's pace (h)", "off by", "took (h)")
 
 
 def checks(entries: Iterable[Entry]) -> pd.DataFrame:
-    """The speed of every trained network, forecast from the others of its kind and machine, beside what it was.
+    """The time of every trained network, forecast from the others of its kind and machine, beside what it took.
 
     A network is not forecast from its own structure, of another seed either. Where others have fewer than two
-    structures there is no forecast. "off by" is of the time: above zero, the forecast was too long.
+    structures there is no forecast. "off by" compares with the time that the whole training would have taken at the
+    pace of its fastest epoch, its look at the test images included: above zero, the forecast was too long.
     """
     machines = defaultdict(list)
     for entry in entries:
-        if entry.kind == "TrainSpec" and entry.card.get("history"):
+        if entry.kind == "TrainSpec" and entry.card.get("history") and entry.card.get("images"):
             machines[machine_of(entry)].append(entry)
     rows = []
     for machine, trained in machines.items():
@@ -34,9 +35,12 @@ def checks(entries: Iterable[Entry]) -> pd.DataFrame:
             others = [r for r in rates if r.model != own.model and r.model.spiking == own.model.spiking]
             if len({rate.model for rate in others}) < 2:
                 continue
-            forecast = per_image(others, own.model, own.data)
+            images, epochs = entry.card["images"], entry.spec.epochs
+            seen = epochs * (images["train"] + FORWARD * images["test"])
+            forecast = seen * per_image(others, own.model, own.data) / 3600
+            undisturbed = epochs * min(epoch["seconds"] for epoch in entry.card["history"]) / 3600
             took = entry.card["duration"] / 3600
-            rows.append((machine, entry.spec.slug, 1 / forecast, 1 / own.seconds, forecast / own.seconds - 1, took))
+            rows.append((machine, entry.spec.slug, forecast, undisturbed, forecast / undisturbed - 1, took))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

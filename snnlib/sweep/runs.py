@@ -13,7 +13,7 @@ from pathlib import Path
 from snnlib.data.cifar import MissingData
 from snnlib.data.images import EVENTS, KNOWN, open_images
 from snnlib.entries import SUMS
-from snnlib.spec import DataSpec, Spec, SpecError
+from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec
 from snnlib.store import Store
 from snnlib.sweep.costs import Cost, Costs
 from snnlib.sweep.listing import described, networks_of
@@ -62,16 +62,17 @@ class Sweep:
         """All of the list in its order, or those of it with these names, with or without the hash at their end.
 
         Raises:
-            SpecError: a name that is not in the list.
+            SpecError: a name that is not in the list; without its hash, one that several items of it have.
         """
         wanted = list(self.specs) if names is None else [self._named(name) for name in names]
         return [Item(spec, self.specs[spec], self._state(spec)) for spec in wanted]
 
     def _named(self, name: str) -> Spec:
-        found = [spec for spec in self.specs if name in (spec.name, spec.name.removesuffix(f"-{spec.hash}"))]
-        if len(found) != 1:
-            several = f" names {len(found)} items of" if found else " is not in"
-            raise SpecError(f"{name!r}{several} the list of preset {self.plan.preset}; --dry-run shows what is")
+        found = [spec for spec in self.specs if name in (spec.name, spec.slug)]
+        if not found:
+            raise SpecError(f"{name!r} is not in the list of preset {self.plan.preset}; --dry-run shows what is")
+        if len(found) > 1:
+            raise SpecError(f"{name!r} could be each of {', '.join(spec.name for spec in found)}: name one of them")
         return found[0]
 
     def cost(self, spec: Spec) -> Cost:
@@ -102,11 +103,12 @@ class Sweep:
         return list(failed.values())
 
     def groups(self) -> dict[str, list[Item]]:
-        """The list as jobs: every network by its name, results by the networks that they compare."""
+        """The list as jobs: every network by its name, results by the networks that they are of, if by any."""
         found: dict[str, list[Item]] = {}
         for item in self.items():
-            networks = list(networks_of(item.spec))
-            name = item.spec.name if not networks else f"compare-{'-'.join(network.hash for network in networks)}"
+            name = item.spec.name
+            if not isinstance(item.spec, TrainSpec):
+                name = f"compare-{'-'.join(one.hash for one in list(networks_of(item.spec)) or [item.spec])}"
             found.setdefault(name, []).append(item)
         return found
 
