@@ -154,5 +154,8 @@ def built_with() -> dict[str, str]:
 
 def installed() -> dict[str, str]:
     """Name -> version of all packages that are installed beside this one."""
-    found = {each.metadata["Name"]: each.version for each in distributions()}
+    found: dict[str, str] = {}
+    for each in distributions():
+        # the first on the path is the one that is imported; setuptools puts copies of others at its end
+        found.setdefault(each.metadata["Name"], each.version)
     return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from html.parser import HTMLParser
 from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -88,6 +90,14 @@ def test_versions_are_those_of_what_the_book_asks_for() -> None:
     assert not {"pytest", "ruff", "snnlib"} & built.keys(), "what only tests need builds no site"
     assert {name: version(name) for name in built} == built
     assert built.items() <= provenance.installed().items()
+
+
+def test_a_copy_further_down_the_path_is_not_the_one_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "altair-0.1.dist-info"
+    copy.mkdir()
+    (copy / "METADATA").write_text("Metadata-Version: 2.1\nName: altair\nVersion: 0.1\n")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    assert provenance.installed()["altair"] == provenance.built_with()["altair"] == version("altair") != "0.1"
 
 
 # ---- the built pages
