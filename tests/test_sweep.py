@@ -12,7 +12,7 @@ from snnlib import sweep
 from snnlib.data.images import KNOWN
 from snnlib.parameters import Parameters
 from snnlib.run import Run
-from snnlib.spec import PRESETS, CompareSpec, ModelSpec, SpecError, TrainSpec
+from snnlib.spec import PRESETS, CompareSpec, ModelSpec, SpecError, StreamSpec, TrainSpec
 from snnlib.store import Store
 from snnlib.sweep import costs
 from snnlib.sweep.costs import Costs, Rate, footprint
@@ -162,6 +162,10 @@ def test_an_item_is_named_with_or_without_its_hash(tmp_path, monkeypatch):
     with pytest.raises(SpecError, match="'nobody' is not in the list of preset quick"):
         run.items(["nobody"])
     monkeypatch.setattr(run, "specs", {network: (), network.model_copy(update={"batch_size": 7}): ()})
+    stream = StreamSpec(data=network.data.model_copy(update={"frames": 2}))
+    with monkeypatch.context() as patch:  # a result that is of no network is a comparison's job, not a training's
+        patch.setattr(run, "specs", {network: (), stream: ()})
+        assert list(run.groups()) == [network.name, f"compare-{stream.hash}"]
     with pytest.raises(SpecError, match=rf"could be each of {network.name}, digits-\S+: name one"):
         run.items(["digits-resnet20-snn-T2-w0.25-e1-s0"])
 
