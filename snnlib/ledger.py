@@ -1,4 +1,4 @@
-"""The ledger: a verdict on each claim of the paper, all under one preset, and the table that shows them.
+"""The ledger: a verdict on each claim of the paper, under the preset of its chapter, and the table that shows them.
 
 It asks for the same results as the chapters do, through the same studies, so a verdict here is the verdict there.
 """
@@ -47,38 +47,47 @@ class Line:
         return ", ".join(dict.fromkeys(run.title for run in self.runs))
 
 
-def ledger(preset: str = Parameters().preset, **given: object) -> list[Line]:
+def ledger(**given: object) -> list[Line]:
     """The verdicts on all claims, in the order of the paper.
 
     Args:
-        preset: of all sections, by default that of the book's notebooks. Each has its own data set and sweeps, as its
-            chapter does.
-        given: further parameters that every chapter has, such as `seeds` or `data_root`.
+        given: parameters that every chapter has, such as `preset`, `seeds` or `data_root`. What is not given is the
+            default of the chapter's notebook; each has its own data set and sweeps.
 
     Raises:
         SpecError: as `Run.of`.
     """
     lines: list[Line] = []
     for parameters, judge in SECTIONS:
-        runs = tuple(Run.of(each(preset=preset, **given)) for each in parameters)
+        runs = tuple(Run.of(each(**given)) for each in parameters)
         lines += [Line(verdict, runs) for verdict in judge(*runs)]
     return lines
 
 
 def protocol(lines: list[Line]) -> Markdown:
-    """Under which protocol the verdicts were obtained; the chapters have lines of their own."""
+    """Under which protocol the verdicts were obtained, a sentence a preset; the chapters have lines of their own."""
+    by_preset: dict[str, list[Line]] = {}
+    for line in lines:
+        by_preset.setdefault(line.runs[0].given.preset, []).append(line)
+    commit = provenance.git_commit()
+    checkout = f"commit `{provenance.short(commit)}`" if commit else "no commit known"
+    said = [_protocol(of_preset, name_claims=len(by_preset) > 1) for of_preset in by_preset.values()]
+    return Markdown("\n\n".join([*said, f"The verdicts hold for that and for nothing else; {checkout}."]))
+
+
+def _protocol(lines: list[Line], *, name_claims: bool) -> str:
+    """The protocol of verdicts that were obtained under one preset."""
     runs = list(dict.fromkeys(run for line in lines for run in line.runs))
-    first, commit = runs[0], provenance.git_commit()
+    claimed = f" of {', '.join(line.verdict.claim.id for line in lines)}" * name_claims
     machines = [machine for run in runs for machine in _machines(run)]
     parts = [
-        f"preset `{first.given.preset}` ({first.preset.title})",
+        f"preset `{runs[0].given.preset}` ({runs[0].preset.title})",
         _each(run.networks for run in runs),
         f"{_each(run.value('epochs') for run in runs)} epochs (the paper: 300)",
-        f"seeds {', '.join(map(str, first.seeds))}",
+        f"seeds {_each(', '.join(map(str, run.seeds)) for run in runs)}",
         f"trained on {_each(machines)}",
-        f"commit `{provenance.short(commit)}`" if commit else "no commit known",
     ]
-    return Markdown(f"**Protocol:** {' · '.join(parts)}. The verdicts hold for it and for nothing else.")
+    return f"**Protocol{claimed}:** {' · '.join(parts)}."
 
 
 def _machines(run: Run) -> list[str]:

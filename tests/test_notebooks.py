@@ -17,7 +17,8 @@ from PIL import Image
 
 SPATIAL = REPOSITORY / "notebooks" / "02_spatial_cka.ipynb"
 # one epoch, one pair of networks, no sweep: what is tested is the path, the book tests the rest
-SHORT = ("-p", "epochs", 1, "-p", "widths", 0.25, "-p", "depths", 20, "-p", "n_images", 32)
+SWEEPS = ("-p", "widths", 0.25, "-p", "depths", 20, "-p", "n_images", 32)
+SHORT = ("-p", "preset", "quick", "-p", "epochs", 1, *SWEEPS)
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ ADVERSARIAL = REPOSITORY / "notebooks" / "06_adversarial.ipynb"
 
 @pytest.mark.slow
 def test_adversarial_with_tiny_settings_and_with_the_released_one(papermill):
-    tiny = ("-p", "epochs", 1, "-p", "n_images", 32, "-p", "width", 0.25, "-p", "T", 2)
+    tiny = ("-p", "preset", "quick", "-p", "epochs", 1, "-p", "n_images", 32, "-p", "width", 0.25, "-p", "T", 2)
     own = ("-p", "epsilons", "0.1,0.3", "-p", "attack_steps", 2)
     released = ("-p", "released", True, "-p", "seeds", 1)
     for chosen, said in ((own, "PGD, 2 steps, ε = 0.1, 0.3"), (released, "PGD, 20 steps, ε = 0.01")):
@@ -154,7 +155,7 @@ def test_spatial_on_real_cifar10_images(papermill, tmp_path):
                 kept[folder] += 1
                 archive.extract(name, tmp_path / "data")
     narrow = ("-p", "width", 0.25, "-p", "seeds", 1, "-p", "epochs", 1)
-    arguments = ("-p", "dataset", "cifar10", "-p", "data_root", "data", "-p", "preset", "laptop", *narrow, *SHORT[3:])
+    arguments = ("-p", "dataset", "cifar10", "-p", "data_root", "data", "-p", "preset", "laptop", *narrow, *SWEEPS)
     done, out = papermill(SPATIAL, *arguments)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "CIFAR-10 (subset)" in text(out)

@@ -18,7 +18,7 @@ from snnlib.spec import SpecError
 
 RESIDUAL = REPOSITORY / "notebooks" / "03_residual.ipynb"
 TEMPORAL = REPOSITORY / "notebooks" / "04_temporal.ipynb"
-SMALL = {"epochs": 1, "n_images": 32, "width": 0.25, "T": 2}
+SMALL = {"preset": "quick", "epochs": 1, "n_images": 32, "width": 0.25, "T": 2}
 
 
 def given(**parameters: object) -> list[object]:

@@ -40,7 +40,7 @@ FUNCTIONS = ("criterion", "verdict")
 WITH_CLAIMS = [name for name, cells in CELLS.items() if any(claims_shown(cells, function) for function in FUNCTIONS)]
 WORDS = {"supported", "not supported", "undecided"}
 COMMON = list(Parameters.model_fields)
-ALIKE = ("preset", "data_root", "width", "seeds", "epochs", "recompute")  # what they mean is the same in all chapters
+ALIKE = ("data_root", "width", "seeds", "epochs", "recompute")  # what they mean is the same in all chapters
 
 
 # ---- the sources

@@ -24,7 +24,7 @@ def vgg(tmp_path, monkeypatch):
     monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
 
     def of(**given):
-        return Run.of(VggParameters(T=2, width=0.1, epochs=1, n_images=32, **given))
+        return Run.of(VggParameters(preset="quick", T=2, width=0.1, epochs=1, n_images=32, **given))
 
     return of
 

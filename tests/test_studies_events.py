@@ -121,7 +121,7 @@ def events(tmp_path, monkeypatch):
     """A run of small networks on moving digits, with an empty store of its own."""
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
-    return Run.of(EventParameters(T=1, width=0.1, epochs=1, n_images=32, seeds=1))
+    return Run.of(EventParameters(preset="quick", T=1, width=0.1, epochs=1, n_images=32, seeds=1))
 
 
 def test_the_study_keeps_the_groups_of_all_comparisons(events, computed):

@@ -157,7 +157,7 @@ def effects_of_c4(with_: xr.DataArray, without: xr.DataArray) -> list[Effect]:
      ("1,2,3", "in stage 3."), ("", "everywhere and nowhere only;")],
 )  # fmt: skip
 def test_a_run_says_which_stages_have_a_network(shortcuts: str, lacking: str) -> None:
-    run = Run.of(ResidualParameters(shortcuts=shortcuts))
+    run = Run.of(ResidualParameters(preset="quick", shortcuts=shortcuts))
     said = residual.stages_in_words(run)
     assert lacking in said
     assert "`-p shortcuts 1,2,3`" in said

@@ -164,7 +164,7 @@ def test_the_null_shuffles_images_and_not_time():
 def test_through_the_store(tmp_path, monkeypatch):
     """As a notebook asks for it: parameters to specs, untrained networks, a comparison on frames, kept and found."""
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
-    run = Run.of(EventParameters(T=2, width=0.25, n_images=32))
+    run = Run.of(EventParameters(preset="quick", T=2, width=0.25, n_images=32))
     assert (run.data.dataset, run.data.frames, run.data.in_channels) == ("moving-digits", 2, 2)
     a, b = (run.network(spiking=kind, epochs=0) for kind in (True, False))
     table = run.compare(a, b)
@@ -199,7 +199,7 @@ def test_a_spiking_network_takes_one_frame_a_step():
 
 def test_the_still_images_of_a_run(tmp_path, monkeypatch):
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path))
-    run = Run.of(EventParameters(T=2))
+    run = Run.of(EventParameters(preset="quick", T=2))
     still = still_run(run)
     assert (still.data.dataset, still.data.frames, still.value("T")) == ("digits", None, 2)
     with pytest.raises(SpecError, match="dataset = 'digits' holds still images; choose one of moving-digits"):

@@ -20,7 +20,7 @@ from snnlib.sweep import Plan, read_plan
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCES = ("book", "notebooks", "_config.yml", "_toc.yml")
-LEDGER = re.compile(r"\bledger\(\)")  # how the front page asks for the verdicts
+GIVEN = re.compile(r"^given = \{\}", re.MULTILINE)  # where the front page says what its chapters are given
 
 
 def copy_of_sources(copy: Path, executed: Path, plan: Plan) -> None:
@@ -38,11 +38,11 @@ def copy_of_sources(copy: Path, executed: Path, plan: Plan) -> None:
     config = yaml.safe_load((copy / "_config.yml").read_text(encoding="utf8"))
     config["execute"]["exclude_patterns"] = [f"notebooks/{notebook.name}" for notebook in done]
     (copy / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
-    given = ", ".join([repr(plan.preset), *(f"{name}={value!r}" for name, value in plan.parameters.items())])
+    given = {"preset": plan.preset, **plan.parameters}
     for page in (copy / "book").glob("*.md"):
         text = page.read_text(encoding="utf8")
-        if LEDGER.search(text):
-            page.write_text(LEDGER.sub(f"ledger({given})", text), encoding="utf8")
+        if GIVEN.search(text):
+            page.write_text(GIVEN.sub(lambda _: f"given = {given!r}", text), encoding="utf8")
 
 
 def main() -> int:

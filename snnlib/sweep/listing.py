@@ -16,9 +16,11 @@ from snnlib.parameters import (
     EventParameters,
     ManyClassesParameters,
     Parameters,
+    QuickstartParameters,
     ResidualParameters,
     SpatialParameters,
     TemporalParameters,
+    TrainingParameters,
     VggParameters,
 )
 from snnlib.run import Run
@@ -52,8 +54,8 @@ def _events(run: Run) -> None:
 
 # In the order of worth: what stops early should have made what says most.
 CHAPTERS: dict[str, tuple[type[Parameters], Study]] = {
-    "00_quickstart": (Parameters, _quickstart),
-    "01_training": (Parameters, _training),
+    "00_quickstart": (QuickstartParameters, _quickstart),
+    "01_training": (TrainingParameters, _training),
     "06_adversarial": (AdversarialParameters, adversarial),
     "04_temporal": (TemporalParameters, temporal),
     "03_residual": (ResidualParameters, residual),
