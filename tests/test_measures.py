@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from naive_cka import alive, ann, features_of, image_batches, mlp, naive_concat, snn
 from scipy import stats
 from scipy.spatial.distance import pdist, squareform
-from test_similarity import alive, ann, features_of, image_batches, mlp, naive_concat, snn
 
 from snnlib.loaders import group_of
 from snnlib.models import build_model

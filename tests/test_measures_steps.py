@@ -7,8 +7,8 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from naive_cka import ann, features_of, hsic1, image_batches, mlp, snn
 from test_measures import NAIVE
-from test_similarity import ann, features_of, hsic1, image_batches, mlp, snn
 
 from snnlib.loaders import group_of
 from snnlib.similarity import MEASURES, cka, compare, compare_changed, compare_corresponding

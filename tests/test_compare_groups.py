@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from test_similarity import (
+from naive_cka import (
     LAYERS_A,
     LAYERS_B,
     alive,
