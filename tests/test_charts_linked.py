@@ -7,10 +7,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
 import numpy as np
 import pytest
 import xarray as xr
+from chart_pages import chart_page, show
 from chart_tables import each_step, layers, rates, table, vlc
 
 from snnlib import charts
@@ -28,29 +28,10 @@ def linked(pair: tuple[str, str] | None = None) -> Any:
     return charts.linked_heatmap(table(), each_step(), rates(), pair=pair)
 
 
-@pytest.fixture(scope="module")
-def bundle() -> str:
-    return vlc.javascript_bundle(vl_version=".".join(alt.VEGALITE_VERSION.split(".")[:2]))
-
-
 @pytest.fixture
-def page(site_browser: Browser, bundle: str) -> Any:
-    page = site_browser.new_page(viewport={"width": 1400, "height": 900})
-    page.set_default_timeout(120_000)  # for machines that are busy with something else
-    page.set_content('<meta name="viewport" content="width=device-width"><body></body>')
-    page.evaluate(f"(() => {{{bundle}}})()")
-    yield page
-    page.close()
-
-
-def show(page: Page, chart: Any) -> None:
-    page.evaluate(
-        """async (spec) => {
-            const place = document.body.appendChild(document.createElement("div"));
-            window.view = (await vegaEmbed(place, spec, {mode: "vega-lite"})).view;
-        }""",
-        chart.to_dict(),
-    )
+def page(site_browser: Browser) -> Any:
+    with chart_page(site_browser, 1400) as page:
+        yield page
 
 
 def tips(page: Page, column: str) -> list[dict[str, str]]:

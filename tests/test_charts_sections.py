@@ -6,10 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
+from chart_pages import chart_page, show
 from chart_tables import by_steps, curve, drawn, layers, profile, vlc
 
 from snnlib import charts
@@ -137,23 +137,8 @@ def test_a_sweep_to_16_steps_weighs_little() -> None:
 
 @pytest.fixture
 def page(site_browser: Browser) -> Any:
-    page = site_browser.new_page(viewport={"width": 360, "height": 900})
-    page.set_default_timeout(120_000)
-    page.set_content('<meta name="viewport" content="width=device-width"><body></body>')
-    bundle = vlc.javascript_bundle(vl_version=".".join(alt.VEGALITE_VERSION.split(".")[:2]))
-    page.evaluate(f"(() => {{{bundle}}})()")
-    yield page
-    page.close()
-
-
-def show(page: Page, chart: Any) -> None:
-    page.evaluate(
-        """async (spec) => {
-            const place = document.body.appendChild(document.createElement("div"));
-            window.view = (await vegaEmbed(place, spec, {mode: "vega-lite"})).view;
-        }""",
-        chart.to_dict(),
-    )
+    with chart_page(site_browser, 360) as page:
+        yield page
 
 
 @pytest.mark.browser
