@@ -144,10 +144,10 @@ class Run:
         found = self.store.get(RatesSpec(network=network, n_images=self.value("n_images")))
         return found if groups else found.isel(group=0, drop=True)
 
-    def published_networks(self) -> list[Network]:
-        """The trained networks that came with this checkout, of any data set."""
+    def published_networks(self) -> list[tuple[Network, dict[str, Any]]]:
+        """The networks that came with this checkout, of any data set, each with its card."""
         entries = [entry for entry in self.store.entries() if entry.layer == "published" and entry.kind == "TrainSpec"]
-        return [self.store.read(entry) for entry in entries]
+        return [(self.store.read(entry), entry.card) for entry in entries]
 
 
 def _published_data(store: Store, dataset: str, frames: int | None) -> list[tuple[DataSpec, str, int]]:
