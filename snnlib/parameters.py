@@ -83,7 +83,10 @@ class PageParameters(Spec):
 
 
 class Parameters(Spec):
-    """The parameters that every notebook has. `family`: the networks whose depth `depth` is; `notebook`: as above."""
+    """The parameters that every notebook has. `family`: the networks whose depth `depth` is; `notebook`: as above.
+
+    `preset` is by default "laptop" in chapters whose networks and results are all published, "quick" in others.
+    """
 
     notebook: ClassVar[str] = ""
     family: ClassVar[str] = "resnet"
@@ -122,6 +125,8 @@ class TrainingParameters(Parameters):
     """Those of the page on training."""
 
     notebook: ClassVar[str] = "01_training"
+
+    preset: Preset = "laptop"
 
 
 class SpatialParameters(Parameters):
