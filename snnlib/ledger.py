@@ -65,10 +65,13 @@ def ledger(**given: object) -> list[Line]:
 
 
 def protocol(lines: list[Line]) -> Markdown:
-    """Under which protocol the verdicts were obtained, a sentence a preset; the chapters have lines of their own."""
-    by_preset: dict[str, list[Line]] = {}
+    """Under which protocol the verdicts were obtained; the chapters have lines of their own.
+
+    A sentence a preset, and one for verdicts that rest on chapters of different presets.
+    """
+    by_preset: dict[tuple[str, ...], list[Line]] = {}
     for line in lines:
-        by_preset.setdefault(line.runs[0].given.preset, []).append(line)
+        by_preset.setdefault(tuple(dict.fromkeys(run.given.preset for run in line.runs)), []).append(line)
     commit = provenance.git_commit()
     checkout = f"commit `{provenance.short(commit)}`" if commit else "no commit known"
     said = [_protocol(of_preset, name_claims=len(by_preset) > 1) for of_preset in by_preset.values()]
@@ -76,12 +79,12 @@ def protocol(lines: list[Line]) -> Markdown:
 
 
 def _protocol(lines: list[Line], *, name_claims: bool) -> str:
-    """The protocol of verdicts that were obtained under one preset."""
+    """The protocol of verdicts that were obtained under the same preset, or the same ones."""
     runs = list(dict.fromkeys(run for line in lines for run in line.runs))
     claimed = f" of {', '.join(line.verdict.claim.id for line in lines)}" * name_claims
     machines = [machine for run in runs for machine in _machines(run)]
     parts = [
-        f"preset `{runs[0].given.preset}` ({runs[0].preset.title})",
+        f"preset {_each(f'`{run.given.preset}` ({run.preset.title})' for run in runs)}",
         _each(run.networks for run in runs),
         f"{_each(run.value('epochs') for run in runs)} epochs (the paper: 300)",
         f"seeds {_each(', '.join(map(str, run.seeds)) for run in runs)}",

@@ -85,7 +85,8 @@ class PageParameters(Spec):
 class Parameters(Spec):
     """The parameters that every notebook has. `family`: the networks whose depth `depth` is; `notebook`: as above.
 
-    `preset` is by default "laptop" in chapters whose networks and results are all published, "quick" in others.
+    `preset` is by default "laptop" in chapters whose networks and results under it are all published, "quick" in others
+    and in the quick start.
     """
 
     notebook: ClassVar[str] = ""

@@ -12,6 +12,7 @@ import altair as alt
 import numpy as np
 import pytest
 import xarray as xr
+from chart_pages import bundle
 from chart_tables import cells, drawn, encodings, every_chart, layers, table, training, vlc
 
 from snnlib import charts
@@ -41,10 +42,9 @@ def test_a_browser_draws_all_without_warning_or_request(site_browser: Browser, w
     page.on("pageerror", lambda error: told.append(str(error)))
     page.on("request", lambda request: told.append(request.url))
     versions = {"vega": alt.VEGA_VERSION, "vegalite": alt.VEGALITE_VERSION, "vegaembed": alt.VEGAEMBED_VERSION}
-    bundle = vlc.javascript_bundle(vl_version=".".join(alt.VEGALITE_VERSION.split(".")[:2]))
     wanted = json.dumps({f"{name}_version": version for name, version in versions.items()})
     page.set_content('<meta name="viewport" content="width=device-width"><body style="color: rgb(1, 2, 3)"></body>')
-    page.evaluate(f"(() => {{{bundle}}})()")
+    page.evaluate(f"(() => {{{bundle()}}})()")
     page.evaluate(f"() => {{ window.VEGA_DEBUG = {wanted}; }}")
     shown = [chart.to_dict() for chart in CHARTS.values()]
     page.evaluate(

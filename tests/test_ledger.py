@@ -1,22 +1,17 @@
-"""What the ledger says of how its verdicts were obtained, and what the workflow gives to the page that shows it."""
+"""What the ledger says of how its verdicts were obtained."""
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 from dataclasses import replace
-
-from conftest import REPOSITORY
 
 from snnlib.claims import CLAIMS, Verdict
 from snnlib.ledger import Line, protocol
 from snnlib.run import Run
 from snnlib.spec import PRESETS
-from snnlib.sweep import Plan
 
 
-def line(number: int, run: Run) -> Line:
-    return Line(Verdict(CLAIMS[number - 1], (), "undecided"), (run,))
+def line(number: int, *runs: Run) -> Line:
+    return Line(Verdict(CLAIMS[number - 1], (), "undecided"), runs)
 
 
 def test_verdicts_under_one_preset_have_one_protocol(run) -> None:
@@ -34,16 +29,10 @@ def test_verdicts_under_several_presets_have_one_each_that_names_its_claims(run)
     assert said.count("The verdicts hold") == 1
 
 
-def test_the_workflow_gives_its_parameters_to_the_front_page(tmp_path) -> None:
-    spec = importlib.util.spec_from_file_location("build_book", REPOSITORY / "workflow" / "build_book.py")
-    build_book = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(build_book)
-    executed = tmp_path / "executed"
-    executed.mkdir()
-    shutil.copy2(REPOSITORY / "notebooks" / "04_temporal.ipynb", executed)
-    build_book.copy_of_sources(tmp_path / "copy", executed, Plan("paper", {"seeds": [0, 1]}, {}, [], []))
-    page = (tmp_path / "copy" / "book" / "intro.md").read_text(encoding="utf8")
-    assert "\ngiven = {'preset': 'paper', 'seeds': [0, 1]}" in page
-    assert page.count("given = {") == 1
-    assert "begin(given, TemporalParameters)" in page
-    assert "ledger(**given)" in page
+def test_a_verdict_on_chapters_of_two_presets_names_both(run) -> None:
+    other = replace(run, given=run.given.model_copy(update={"preset": "laptop"}), preset=PRESETS["laptop"])
+    said = protocol([line(1, run), line(8, run, other)]).data
+    assert "**Protocol of C1:** preset `quick`" in said
+    (of_c8,) = [part for part in said.split("\n\n") if "of C8" in part]
+    assert "`quick` (" in of_c8
+    assert " or `laptop` (" in of_c8

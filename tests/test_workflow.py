@@ -1,5 +1,6 @@
 """The workflow on a few small networks, as a real process: all from nothing, after a kill, after a loss."""
 
+import importlib.util
 import json
 import os
 import re
@@ -142,3 +143,18 @@ def kill_a_training_after_its_first_epoch(process, workflow):
                     return name
         time.sleep(0.05)
     raise AssertionError(f"no training was caught at work: {process.communicate()[0][-3000:]}")
+
+
+def test_the_workflow_gives_its_parameters_to_the_front_page(tmp_path) -> None:
+    spec = importlib.util.spec_from_file_location("build_book", REPOSITORY / "workflow" / "build_book.py")
+    build_book = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build_book)
+    executed = tmp_path / "executed"
+    executed.mkdir()
+    shutil.copy2(REPOSITORY / "notebooks" / "04_temporal.ipynb", executed)
+    build_book.copy_of_sources(tmp_path / "copy", executed, sweep.Plan("paper", {"seeds": [0, 1]}, {}, [], []))
+    page = (tmp_path / "copy" / "book" / "intro.md").read_text(encoding="utf8")
+    assert "\ngiven = {'preset': 'paper', 'seeds': [0, 1]}" in page
+    assert page.count("given = {") == 1
+    assert "begin(given, TemporalParameters)" in page
+    assert "ledger(**given)" in page
