@@ -7,6 +7,7 @@
 | `MeasuresSpec` | `xarray.Dataset`, corresponding layers by all measures | result.nc |
 | `RatesSpec` | `xarray.DataArray`, firing rates by layer and step | result.nc |
 | `AttackSpec` | `xarray.Dataset`, what attacked images do to networks: see `attacks.evaluate` | result.nc |
+| `SamplesSpec` | `xarray.DataArray`, images by class: see `data.example` | result.nc |
 | `StreamSpec` | `xarray.Dataset`, an event stream: see `data.example` | result.nc |
 """
 
@@ -29,15 +30,16 @@ from torch import Tensor, nn
 
 from snnlib import attacks, kernels, recording, similarity, training
 from snnlib.data.batches import Batches
-from snnlib.data.example import Example
+from snnlib.data.example import Example, samples
 from snnlib.data.images import ImageData
-from snnlib.provenance import ATTACK_ROOMS, RESULT_ROOMS, STREAM_ROOMS, TRAINING_ROOMS
+from snnlib.provenance import ATTACK_ROOMS, RESULT_ROOMS, SAMPLE_ROOMS, STREAM_ROOMS, TRAINING_ROOMS
 from snnlib.spec import (
     AttackSpec,
     CompareSpec,
     DataSpec,
     MeasuresSpec,
     RatesSpec,
+    SamplesSpec,
     Spec,
     SpecError,
     StreamSpec,
@@ -153,6 +155,11 @@ def _(spec: AttackSpec, context: Context) -> xr.Dataset:
 
 
 @compute.register
+def _(spec: SamplesSpec, context: Context) -> xr.DataArray:
+    return samples(context.images(spec.data), spec.classes)
+
+
+@compute.register
 def _(spec: StreamSpec, context: Context) -> xr.Dataset:
     return context.example(spec.data, spec.index).to_dataset()
 
@@ -225,6 +232,8 @@ def rooms(spec: Spec) -> tuple[str, ...]:
     """The code that bears on the value of `spec`."""
     if isinstance(spec, AttackSpec):
         return ATTACK_ROOMS
+    if isinstance(spec, SamplesSpec):
+        return SAMPLE_ROOMS
     if isinstance(spec, StreamSpec):
         return STREAM_ROOMS
     return TRAINING_ROOMS if isinstance(spec, TrainSpec) and spec.epochs else RESULT_ROOMS

@@ -6,7 +6,7 @@ import shutil
 
 from snnlib import experiments, provenance
 from snnlib.provenance import ATTACK_ROOMS, PACKAGE, code_fingerprint, code_without_words
-from snnlib.spec import AttackSpec, CompareSpec, DataSpec, ModelSpec, StreamSpec, TrainSpec
+from snnlib.spec import AttackSpec, CompareSpec, DataSpec, ModelSpec, SamplesSpec, StreamSpec, TrainSpec
 
 SOURCE = '''"""Doc."""
 
@@ -64,7 +64,7 @@ BEARS_ON = {
     "data/recorded.py": {"stream"},
     "data/simulate.py": {"stream"},
     "data/cifar.py": set(),
-    "data/example.py": {"stream"},
+    "data/example.py": {"samples", "stream"},
 }
 
 
@@ -77,6 +77,7 @@ def small_specs() -> dict:
     attack = AttackSpec(source=snn, targets=(snn,), epsilons=(0.1,), steps=2, n_images=4)
     moving = data.model_copy(update={"dataset": "moving-digits", "frames": 2})
     return {
+        "samples": SamplesSpec(data=data),
         "stream": StreamSpec(data=moving),
         "train": snn,
         "compare": CompareSpec(a=snn, b=ann, n_images=4),

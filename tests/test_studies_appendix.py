@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from snnlib.claims.appendix import c8
 from snnlib.data.cifar import MissingData
 from snnlib.experiments import test_batches as batches_of
 from snnlib.parameters import VggParameters
+from snnlib.publish import publish
 from snnlib.run import Run
+from snnlib.spec import SamplesSpec, SpecError
+from snnlib.store import Store
 from snnlib.studies.appendix import by_operation, examples, further_case, in_words
 
 
@@ -90,17 +94,22 @@ def test_one_seed_has_no_ceiling(vgg, computed):
     assert "1 pair of networks" in in_words(found)
 
 
-def test_examples_are_test_images_of_their_class(vgg, monkeypatch):
+def test_examples_are_test_images_of_their_class(vgg, tmp_path, monkeypatch):
     run = vgg()
     data = run.store.images(run.data)
-    shown = examples(run, 4)
-    assert list(shown) == ["0", "3", "6", "9"]
-    for name, image in shown.items():
-        (row,) = np.flatnonzero((data.test.images == np.rint(image * 255)).all((1, 2, 3)))[:1]
-        assert data.test.labels[row] == int(name)
+    shown = examples(run)
+    assert shown["class"].values.tolist() == ["0", "1", "3", "4", "5", "6", "8", "9"]
+    for image in shown:
+        (row,) = np.flatnonzero((data.test.images == image.values).all((1, 2, 3)))[:1]
+        assert data.test.labels[row] == int(image["class"])
 
-    def missing(_):
+    def missing(*_):
         raise MissingData("not at hand")
 
-    monkeypatch.setattr(type(run.store), "images", lambda self, data: missing(data))
-    assert examples(run) == {}
+    published = Store(cache=tmp_path / "elsewhere")
+    publish(run.store, SamplesSpec(data=run.data))
+    monkeypatch.setattr(Store, "images", missing)
+    assert examples(replace(run, store=published)).equals(shown), "pictures of a published entry are not rounded"
+    assert examples(replace(run, store=Store(tmp_path / "empty", tmp_path / "nothing"))) is None
+    with pytest.raises(SpecError, match="moving-digits holds event streams; only still images have samples"):
+        SamplesSpec(data=run.data.model_copy(update={"dataset": "moving-digits", "frames": 2}))

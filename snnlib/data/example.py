@@ -1,4 +1,5 @@
-"""One event stream of a data set in all its forms, for a picture: image and path (where known), events, frames."""
+"""Examples of a data set, for a picture: an image of each of some classes; or one event stream in all its forms, image
+and path (where known), events, frames."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from snnlib.data import events, recorded, simulate
-from snnlib.data.images import EVENTS, default_cache_dir, open_images, root_folder
+from snnlib.data.images import EVENTS, ImageData, default_cache_dir, open_images, root_folder
 from snnlib.spec import SpecError
 
 
@@ -47,6 +48,22 @@ class Example:
         begin, end = (int(t) for t in found.attrs["span"])
         shown = {name: found[name].values for name in ("image", "path") if name in found}
         return cls(stream, (begin, end), found["frames"].values, found.attrs["label"], **shown)
+
+
+def samples(data: ImageData, classes: int) -> xr.DataArray:
+    """The first test image of each of `classes` classes spread over all, or of all if there are fewer.
+
+    Returns:
+        (class, channel, row, column), 0 to 255, with the names of the classes. A class without a test image, which a
+        folder of images may have, is left out.
+    """
+    chosen = np.linspace(0, data.num_classes - 1, min(classes, data.num_classes)).round().astype(int)
+    first = {label: rows[0] for label in chosen if len(rows := np.flatnonzero(data.test.labels == label))}
+    return xr.DataArray(
+        data.test.images[list(first.values())],
+        dims=("class", "channel", "row", "column"),
+        coords={"class": [data.classes[label] for label in first]},
+    )
 
 
 def example(

@@ -12,7 +12,7 @@ import xarray as xr
 
 from snnlib.entries import Entry
 from snnlib.measurements import Measurements
-from snnlib.spec import DataSpec, Spec, StreamSpec, TrainSpec
+from snnlib.spec import DataSpec, SamplesSpec, Spec, StreamSpec, TrainSpec
 
 if TYPE_CHECKING:
     from snnlib.store import Store
@@ -90,7 +90,7 @@ def origin(sources: Iterable[Any], store: Store | None) -> Origin:
             data[one] = None
         else:
             found |= {spec.name: spec for spec in (*_networks(one), one)}
-    data |= {spec.data: None for spec in found.values() if isinstance(spec, TrainSpec | StreamSpec)}
+    data |= {spec.data: None for spec in found.values() if isinstance(spec, TrainSpec | SamplesSpec | StreamSpec)}
     entries = {name: store.find(spec) if store else None for name, spec in found.items()}
     return Origin(found, entries, tuple(data), tuple(measured))
 

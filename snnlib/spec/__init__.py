@@ -17,7 +17,7 @@ from snnlib.spec.base import (
 )
 from snnlib.spec.networks import DEPTHS, STAGES, VGG_DEPTHS, DataSpec, ModelSpec, TrainSpec
 from snnlib.spec.presets import PRESETS, Preset
-from snnlib.spec.results import GROUP, CompareSpec, MeasuresSpec, RatesSpec, StreamSpec
+from snnlib.spec.results import GROUP, CompareSpec, MeasuresSpec, RatesSpec, SamplesSpec, StreamSpec
 
 __all__ = [
     "DEPTHS",
@@ -35,6 +35,7 @@ __all__ = [
     "PositiveInt",
     "Preset",
     "RatesSpec",
+    "SamplesSpec",
     "Spec",
     "SpecError",
     "StreamSpec",

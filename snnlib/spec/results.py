@@ -97,6 +97,23 @@ class RatesSpec(Spec):
         return f"rates-{self.network.slug}"
 
 
+class SamplesSpec(Spec):
+    """A test image of each of some classes, spread over all, for a picture; kept for readers who lack the data."""
+
+    data: DataSpec
+    classes: PositiveInt = 8
+
+    @model_validator(mode="after")
+    def _there_are_images(self) -> Self:
+        if self.data.frames:
+            raise ValueError(f"{self.data.dataset} holds event streams; only still images have samples")
+        return self
+
+    @property
+    def slug(self) -> str:
+        return f"samples-{self.data.dataset}"
+
+
 class StreamSpec(Spec):
     """One event stream of a data set in all its forms, for a picture; kept for readers who lack the data."""
 

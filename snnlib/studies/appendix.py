@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -15,6 +14,7 @@ from snnlib.data.cifar import MissingData
 from snnlib.evidence import Effect, effect, share
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
+from snnlib.spec import SamplesSpec
 from snnlib.studies.spatial import all_measures, by_all_measures
 from snnlib.training import Network
 
@@ -137,16 +137,10 @@ def _mean(comparisons: Sequence[xr.DataArray], layers: Sequence[str]) -> Effect:
     return effect("CKA of corresponding layers", mean, comparisons)
 
 
-def examples(run: Run, count: int = 8) -> dict[str, np.ndarray]:
-    """Class name -> a test image of it, (C, H, W) in 0..1, for classes spread over all; none where stored results
-    stand for images that are not at hand."""
+def examples(run: Run) -> xr.DataArray | None:
+    """Test images of some classes, (class, channel, row, column), 0 to 255; None where stored results stand for images
+    that are not at hand."""
     try:
-        images = run.store.images(run.data)
+        return run.store.get(SamplesSpec(data=run.data))
     except MissingData:
-        return {}
-    shown = {}
-    for label in np.linspace(0, images.num_classes - 1, min(count, images.num_classes)).round().astype(int):
-        rows = np.flatnonzero(images.test.labels == label)
-        if len(rows):  # a folder of images need not have each class in the test split
-            shown[images.classes[label]] = images.test.images[rows[0]] / 255
-    return shown
+        return None

@@ -30,7 +30,7 @@ from snnlib.data.batches import Batches
 from snnlib.data.images import Split
 from snnlib.entries import Entry
 from snnlib.provenance import hardware
-from snnlib.spec import AttackSpec, DataSpec, ModelSpec, Spec, SpecError, StreamSpec, TrainSpec
+from snnlib.spec import AttackSpec, DataSpec, ModelSpec, SamplesSpec, Spec, SpecError, StreamSpec, TrainSpec
 from snnlib.sweep.listing import networks_of
 from snnlib.training import build, pace
 from snnlib.training.loop import one_device
@@ -39,7 +39,7 @@ FORWARD = 1 / 3  # of a training step is its forward pass
 COMPARING = 2.0  # forward passes that a comparison's own arithmetic is worth, where no card says better
 BASE = 600 * 2**20  # bytes of an idle process with PyTorch in it
 AT_ONCE = 256  # images of a batch that is compared
-STREAM = 5.0  # seconds in which an event stream is simulated, or found among recordings
+EXAMPLE = 5.0  # seconds in which an example of a data set is found, or an event stream simulated
 FLOATS = 4  # bytes of a number
 
 
@@ -132,8 +132,8 @@ class Costs:
         """The cost of making `spec` when all that it builds on is there."""
         if isinstance(spec, TrainSpec):
             return self._training(spec, n_train, n_test)
-        if isinstance(spec, StreamSpec):
-            return Cost(STREAM, BASE)
+        if isinstance(spec, SamplesSpec | StreamSpec):
+            return Cost(EXAMPLE, BASE)
         networks = list(networks_of(spec))
         passes = FORWARD * sum(self.per_image(network.model, network.data) for network in networks)
         each = [footprint(network.model, network.data) for network in networks]

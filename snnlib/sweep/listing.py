@@ -26,7 +26,7 @@ from snnlib.parameters import (
 from snnlib.run import Run
 from snnlib.spec import PRESETS, DataSpec, Spec, TrainSpec
 from snnlib.studies.adversarial import adversarial
-from snnlib.studies.appendix import further_case
+from snnlib.studies.appendix import examples, further_case
 from snnlib.studies.events import event_data, stream_spec
 from snnlib.studies.residual import residual
 from snnlib.studies.spatial import spatial
@@ -52,6 +52,11 @@ def _events(run: Run) -> None:
     run.store.get(stream_spec(run))
 
 
+def _many_classes(run: Run) -> None:
+    further_case(run)
+    examples(run)
+
+
 # In the order of worth: what stops early should have made what says most.
 CHAPTERS: dict[str, tuple[type[Parameters], Study]] = {
     "00_quickstart": (QuickstartParameters, _quickstart),
@@ -62,7 +67,7 @@ CHAPTERS: dict[str, tuple[type[Parameters], Study]] = {
     "02_spatial_cka": (SpatialParameters, spatial),
     "a1_vgg": (VggParameters, further_case),
     "05_event_data": (EventParameters, _events),
-    "a2_cifar100": (ManyClassesParameters, further_case),
+    "a2_cifar100": (ManyClassesParameters, _many_classes),
 }
 
 
