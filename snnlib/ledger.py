@@ -82,12 +82,13 @@ def _protocol(lines: list[Line], *, name_claims: bool) -> str:
     """The protocol of verdicts that were obtained under the same preset, or the same ones."""
     runs = list(dict.fromkeys(run for line in lines for run in line.runs))
     claimed = f" of {', '.join(line.verdict.claim.id for line in lines)}" * name_claims
+    epochs = _each(run.value("epochs") for run in runs)
     machines = [machine for run in runs for machine in _machines(run)]
     parts = [
         f"preset {_each(f'`{run.given.preset}` ({run.preset.title})' for run in runs)}",
         _each(run.networks for run in runs),
-        f"{_each(run.value('epochs') for run in runs)} epochs (the paper: 300)",
-        f"seeds {_each(', '.join(map(str, run.seeds)) for run in runs)}",
+        f"{epochs} epoch{'s' * (epochs != '1')} (the paper: 300)",
+        f"seed{'s' * any(len(run.seeds) > 1 for run in runs)} {_each(', '.join(map(str, run.seeds)) for run in runs)}",
         f"trained on {_each(machines)}",
     ]
     return f"**Protocol{claimed}:** {' · '.join(parts)}."

@@ -18,7 +18,9 @@ def test_verdicts_under_one_preset_have_one_protocol(run) -> None:
     said = protocol([line(1, run), line(2, run)]).data
     assert said.count("**Protocol") == 1
     assert "**Protocol:** preset `quick`" in said
-    assert "(the paper: 300)" in said
+    assert " 1 epoch (the paper: 300) · seeds 0, 1 · " in said
+    long = replace(run, given=run.given.model_copy(update={"epochs": 2, "seeds": (0,)}))
+    assert " 2 epochs (the paper: 300) · seed 0 · " in protocol([line(1, long)]).data
 
 
 def test_verdicts_under_several_presets_have_one_each_that_names_its_claims(run) -> None:
