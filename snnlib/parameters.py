@@ -155,6 +155,7 @@ class AdversarialParameters(Parameters):
 
     notebook: ClassVar[str] = "06_adversarial"
 
+    preset: Preset = "laptop"
     method: Annotated[str, BeforeValidator(_one_of("pgd", "fgsm"))] = "pgd"
     epsilons: Epsilons | None = None
     attack_steps: PositiveInt | None = None
