@@ -267,6 +267,8 @@ class ManyClassesParameters(Parameters):
 
     notebook: ClassVar[str] = "a2_cifar100"
 
+    preset: Preset = "laptop"
+
     def data_set(self) -> str:
         return self.dataset or PRESETS[self.preset].many_classes
 
