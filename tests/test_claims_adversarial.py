@@ -132,8 +132,8 @@ def test_texts_tell_what_was_lost_and_what_was_not():
         for kind, one in zip(("SNN", "ANN"), pair(reached, ann), strict=True):
             found[kind, kind].append(one)
     told = tabled.loss_in_words(study.Adversarial({key: tuple(pairs) for key, pairs in found.items()}, ""))
-    assert "The SNN has lost 50 % of its clean accuracy at ε = 0.125 (0.125 to 0.125)" in told
-    assert "drifted by 0.30 (0.30 to 0.30) on average" in told
+    assert "The SNN has lost 50 % of its clean accuracy at ε = 0.1250 (0.1250 to 0.1250)" in told
+    assert "drifted by 0.300 (0.300 to 0.300) on average" in told
     assert "the ANN does not lose 50 % of its clean accuracy within the sweep in 1 of 2 pairs of networks" in told
     assert told.endswith("n = 100 images, 2 pairs of networks.")
 

@@ -197,7 +197,7 @@ def depth_in_words(results: Adversarial, epsilon: float) -> str:
             values = drift(found).sel(epsilon=epsilon)
             return float(values.values[values["kind"].values == "sum"][block])
 
-        return _mean(results, kind, measure).numbers(2)
+        return _mean(results, kind, measure).numbers(3)
 
     ways = [f"from {of(kind, 0)} in the first block to {of(kind, -1)} in the last in the {kind}" for kind in KINDS]
     return f"At ε = {epsilon:g}, drift under white-box attack goes {', and '.join(ways)}. {size_in_words(results)}"
@@ -216,8 +216,8 @@ def loss_in_words(results: Adversarial) -> str:
         epsilon = _mean(results, kind, lambda found: float(at_loss(found)["epsilon"]))
         drifts = _mean(results, kind, lambda found: float(of_blocks(at_loss(found))))
         parts.append(
-            f"the {kind} has lost {lost} at ε = {epsilon.numbers()}, where the outputs of its blocks have drifted by "
-            f"{drifts.numbers(2)} on average"
+            f"the {kind} has lost {lost} at ε = {epsilon.numbers(4)}, where the outputs of its blocks have drifted by "
+            f"{drifts.numbers(3)} on average"
         )
     return f"T{'; '.join(parts)[1:]}. {size_in_words(results)}"
 
