@@ -44,9 +44,22 @@ def test_networks_are_forecast_from_the_others_by_their_undisturbed_epochs():
     assert wide["off by"] == pytest.approx(-0.5, abs=1e-6), "twice what the others say"
     counted = footprint(ModelSpec(width=2.0), CIFAR)
     seconds = 10 * (50_000 + 10_000 / 3) * (P * counted.operations + Q * counted.kept)
-    assert wide["forecast (h)"] == pytest.approx(seconds / 3600)
-    assert wide["at the fastest epoch's pace (h)"] == pytest.approx(2 * seconds / 3600)
+    assert wide["forecast (s)"] == pytest.approx(seconds)
+    assert wide["at the fastest epoch's pace (s)"] == pytest.approx(2 * seconds)
     assert sweep.checks(entries[:3])["off by"].tolist() == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+def test_throughput_is_that_of_the_fastest_epoch_of_the_fastest_seed():
+    slow, fast, other = trained(1.0, factor=2.0), trained(1.0), trained(1.0, T=8)
+    found = sweep.throughput([slow, fast, other]).set_index("network")
+    assert found.index.tolist() == ["cifar10-resnet20-snn-T4", "cifar10-resnet20-snn-T8"]
+    counted = footprint(ModelSpec(), CIFAR)
+    images = 1 / (P * counted.operations + Q * counted.kept)
+    reached = found.loc["cifar10-resnet20-snn-T4"]
+    assert reached["images a second"] == pytest.approx(images)
+    once = 4 * sum(multiply_adds((16, 32, 64), 32)[1:]) + multiply_adds((16, 32, 64), 32)[0]
+    assert reached["10⁹ multiply-adds a second"] == pytest.approx(images * 3 * once / 1e9)
+    assert sweep.throughput([]).empty
 
 
 def test_what_cannot_be_forecast_is_left_out():

@@ -3,7 +3,7 @@
 from snnlib.sweep.costs import Cost, Costs, measure
 from snnlib.sweep.listing import CHAPTERS, listing, networks_of
 from snnlib.sweep.plan import Plan, papermill_options, plan_file, plan_text, read_plan
-from snnlib.sweep.report import checks, hours_at, work_of_presets
+from snnlib.sweep.report import checks, hours_at, throughput, work_of_presets
 from snnlib.sweep.runs import SPEEDS, Item, Sweep
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "plan_file",
     "plan_text",
     "read_plan",
+    "throughput",
     "work_of_presets",
 ]

@@ -1,20 +1,39 @@
-"""What the page on cost shows: forecasts held against real trainings, and the work of whole presets."""
+"""What the page on cost shows: what trainings reach, forecasts held against them, and the work of whole presets."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
 from snnlib.data.images import KNOWN
 from snnlib.entries import Entry
+from snnlib.provenance import machine
 from snnlib.spec import PRESETS, TrainSpec
 from snnlib.sweep.costs import FORWARD, footprint, machine_of, per_image, rate_of
 from snnlib.sweep.listing import listing
 
 BACKWARD = 2  # a backward pass multiplies twice as often as a forward pass
-COLUMNS = ("machine", "network", "forecast (h)", "at the fastest epoch's pace (h)", "off by", "took (h)")
+REACHED = ("machine", "threads", "network", "images a second", "10⁹ multiply-adds a second")
+CHECKED = ("machine", "network", "forecast (s)", "at the fastest epoch's pace (s)", "off by", "took (s)")
+
+
+def throughput(entries: Iterable[Entry]) -> pd.DataFrame:
+    """What trainings reached in their fastest epoch, the fastest of each structure, kind of image, and machine.
+
+    An image of a training step is three passes' worth of multiply-adds: forward, and twice as many backward.
+    """
+    rows = []
+    for entry in _trained(entries):
+        rate, spec = rate_of(entry), entry.spec
+        images = 1 / rate.seconds
+        worked = images * (1 + BACKWARD) * footprint(rate.model, rate.data).operations / 1e9
+        made_by = entry.card["hardware"] | entry.card.get("means", {})
+        name = f"{spec.data.dataset}-{spec.model.slug}"
+        rows.append((machine(entry.card["hardware"]), made_by["threads"], name, images, worked))
+    found = pd.DataFrame(rows, columns=list(REACHED))
+    return found.groupby(list(REACHED[:3]), as_index=False).max()
 
 
 def checks(entries: Iterable[Entry]) -> pd.DataFrame:
@@ -25,11 +44,11 @@ def checks(entries: Iterable[Entry]) -> pd.DataFrame:
     pace of its fastest epoch, its look at the test images included: above zero, the forecast was too long.
     """
     machines = defaultdict(list)
-    for entry in entries:
-        if entry.kind == "TrainSpec" and entry.card.get("history") and entry.card.get("images"):
+    for entry in _trained(entries):
+        if entry.card.get("images"):
             machines[machine_of(entry)].append(entry)
     rows = []
-    for machine, trained in machines.items():
+    for name, trained in machines.items():
         rates = [rate_of(entry) for entry in trained]
         for entry, own in zip(trained, rates, strict=True):
             others = [r for r in rates if r.model != own.model and r.model.spiking == own.model.spiking]
@@ -37,11 +56,16 @@ def checks(entries: Iterable[Entry]) -> pd.DataFrame:
                 continue
             images, epochs = entry.card["images"], entry.spec.epochs
             seen = epochs * (images["train"] + FORWARD * images["test"])
-            forecast = seen * per_image(others, own.model, own.data) / 3600
-            undisturbed = epochs * min(epoch["seconds"] for epoch in entry.card["history"]) / 3600
-            took = entry.card["duration"] / 3600
-            rows.append((machine, entry.spec.slug, forecast, undisturbed, forecast / undisturbed - 1, took))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+            forecast = seen * per_image(others, own.model, own.data)
+            undisturbed = epochs * min(epoch["seconds"] for epoch in entry.card["history"])
+            took = entry.card["duration"]
+            rows.append((name, entry.spec.slug, forecast, undisturbed, forecast / undisturbed - 1, took))
+    return pd.DataFrame(rows, columns=list(CHECKED))
+
+
+def _trained(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Networks that were trained for at least an epoch."""
+    return (entry for entry in entries if entry.kind == "TrainSpec" and entry.card.get("history"))
 
 
 def work_of_presets(presets: Iterable[str] = tuple(PRESETS)) -> pd.DataFrame:
