@@ -58,7 +58,7 @@ PRESETS = {
         events="moving-digits",
     ),
     "laptop": Preset(
-        title="CIFAR-10, ten epochs, hours on two cores",
+        title="CIFAR images, ten epochs, hours on two cores",
         dataset="cifar10",
         seeds=(0, 1, 2),
         n_images=2048,
