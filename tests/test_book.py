@@ -70,6 +70,12 @@ def test_a_notebook_page_carries_its_outputs(built_site: BuiltSite, page: str) -
     assert "Traceback (most recent call last)" not in html
 
 
+@pytest.mark.parametrize("page", chapters())
+def test_nothing_is_shown_as_python_prints_an_object(built_site: BuiltSite, page: str) -> None:
+    """As it is where an output has no other form: an empty `Markdown`, a chart that could not be drawn."""
+    assert re.findall(r"&lt;[\w.]+ object(?: at 0x\w+)?&gt;", body(built_site, page)) == []
+
+
 def test_charts_find_the_versions_they_want(built_site: BuiltSite) -> None:
     """A mismatch sends Altair's output to a CDN without a word."""
     script = (built_site.html / "_static/vega.js").read_text(encoding="utf8")
