@@ -249,6 +249,11 @@ def verify(
     results = publishing.verifiable(store)
     if not results:
         raise SpecError(f"{store.published} has no result whose networks are published; there is nothing to verify")
+    results, missing = publishing.at_hand(store, results)
+    for data, why in missing.items():
+        typer.echo(f"passed over is what is of {data.dataset}: {why}", err=True)
+    if not results:
+        raise SpecError("no published result is of images that are at hand: name their folder with --data-root")
     checks = [publishing.verify(store, entry) for entry in Random(seed).sample(results, min(count, len(results)))]
     for check in checks:
         word = "same" if check.passed else "DIFFERENT"

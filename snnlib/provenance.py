@@ -27,7 +27,7 @@ DATA_FILES = ("data/batches.py", "data/cache.py", "data/images.py")
 TRAINING_ROOMS = ("kernels.py", "memory.py", "neurons", "models", *DATA_FILES, "training")
 RESULT_ROOMS = (*TRAINING_ROOMS, "layers.py", "loaders.py", "recording.py", "similarity", "experiments.py")
 ATTACK_ROOMS = (*RESULT_ROOMS, "attacks")
-# What is shown of a data set is of no network: of images, which are chosen; of events, how they are simulated or read.
+# No network bears on examples of a data set: the choice of images does, or how events are simulated or read.
 SAMPLE_ROOMS = ("data/example.py",)
 STREAM_ROOMS = tuple(f"data/{name}.py" for name in ("events", "example", "readers", "recorded", "simulate"))
 

@@ -3,8 +3,8 @@
 The weights of a network are published in half precision, if the halved network computes the same: debiased CKA with the
 full one above 0.9999 in every layer, on test images. Else they stay as they are. The card says which, and how near.
 
-The numbers of a result are published as 16-bit multiples of a step, 1/32,000 of the largest number of their variable,
-which is far finer than what images and seeds leave open, and compressed. The card says the steps.
+Numbers of a result that have fractions are published as 16-bit multiples of a step, 1/32,000 of the largest number of
+their variable, which is far finer than what images and seeds leave open, and compressed. The card says the steps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from snnlib import similarity
 from snnlib.entries import Entry
 from snnlib.experiments import RESULT, WEIGHTS, best_device, test_batches
-from snnlib.spec import CompareSpec, MeasuresSpec, RatesSpec, Spec, TrainSpec
+from snnlib.spec import CompareSpec, DataSpec, MeasuresSpec, RatesSpec, Spec, SpecError, TrainSpec
 from snnlib.store import Store
 
 STEPS = 32_000  # of a published number: as many as 16 bits hold on either side of zero
@@ -125,7 +125,8 @@ class Check:
 
 
 def verifiable(store: Store) -> list[Entry]:
-    """Published results whose trained networks are published, too. Attacks are left out: they amplify rounding."""
+    """Published results whose trained networks are published, too. Attacks are left out, since they amplify
+    rounding, and so are examples of the data, which no network bears on."""
     entries = [entry for entry in store.entries() if entry.layer == "published"]
     names = {entry.folder.name for entry in entries}
 
@@ -134,6 +135,21 @@ def verifiable(store: Store) -> list[Entry]:
         return all(network.epochs == 0 or network.name in names for network in networks)
 
     return [entry for entry in entries if type(entry.spec) in TOLERANCES and has_networks(entry.spec)]
+
+
+def at_hand(store: Store, entries: list[Entry]) -> tuple[list[Entry], dict[DataSpec, SpecError]]:
+    """Those of published results whose images are at hand or can be downloaded, and what is wrong with other images.
+
+    A data set of the same name may hold other images: all of them where the results are of a subset.
+    """
+    data = [next(value for _, value in entry.spec if isinstance(value, TrainSpec)).data for entry in entries]
+    missing = {}
+    for one in dict.fromkeys(data):
+        try:
+            store.images(one)
+        except SpecError as error:
+            missing[one] = error
+    return [entry for entry, one in zip(entries, data, strict=True) if one not in missing], missing
 
 
 def verify(store: Store, entry: Entry) -> Check:

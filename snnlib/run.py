@@ -50,16 +50,21 @@ class Run:
         try:
             images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False, **how)
         except MissingData:
-            known = _published_data(store, dataset, how.get("frames"))
-            if KNOWN[dataset].fingerprint:
-                data = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
-                known.append((data, KNOWN[dataset].title, KNOWN[dataset].sizes[1]))
-            for data, title, n_test in known:
-                shown = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, n_test)})
-                run = cls(shown, preset, data, title, store, n_test)
-                if run.is_stored():  # then the images may never be needed
-                    return run
-            # downloads, or says what is missing
+            images = None
+        asked_for = given.dataset or given.data_root
+        # Images that nobody has asked for, such as all those of a data set of which a subset is published, start no
+        # training because they happen to lie where images are looked for.
+        chance = images is not None and not asked_for and images.spec.fingerprint != KNOWN[dataset].fingerprint
+        known = published_data(store, dataset, how.get("frames")) if images is None or chance else []
+        if images is None and KNOWN[dataset].fingerprint:
+            data = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
+            known.append((data, KNOWN[dataset].title, KNOWN[dataset].sizes))
+        for data, title, sizes in known:
+            shown = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, sizes[1])})
+            run = cls(shown, preset, data, title, store, sizes[1])
+            if run.is_stored():  # then the images may never be needed
+                return run
+        if images is None:  # downloads, or says what is missing
             images = open_images(dataset, given.data_root, cache_dir=store.cache, **how)
         available = len(images.test)
         if given.n_images and given.n_images > available:
@@ -150,13 +155,13 @@ class Run:
         return [(self.store.read(entry), entry.card) for entry in entries]
 
 
-def _published_data(store: Store, dataset: str, frames: int | None) -> list[tuple[DataSpec, str, int]]:
-    """What published networks of a data set were trained on, with its title and number of test images: all that can be
-    known, where the images are not at hand, of a subset or of simulated events."""
+def published_data(store: Store, dataset: str, frames: int | None) -> list[tuple[DataSpec, str, tuple[int, int]]]:
+    """What published networks of a data set were trained on, with its title and numbers of images to train and to test
+    with: all that can be known, where the images are not at hand, of a subset or of simulated events."""
     found = {}
     for entry in store.entries():
         if entry.layer == "published" and isinstance(entry.spec, TrainSpec) and entry.card.get("images"):
             data, images = entry.spec.data, entry.card["images"]
             if (data.dataset, data.frames) == (dataset, frames):
-                found[data] = (data, images["title"], images["test"])
+                found[data] = (data, images["title"], (images["train"], images["test"]))
     return list(found.values())

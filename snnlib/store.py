@@ -74,7 +74,9 @@ class Store:
         self._locks: dict[str, FileLock] = {}
 
     def get(self, spec: Spec, *, siblings: int = 1, stop: threading.Event | None = None) -> Any:
-        """The value of `spec`: a `training.Network`, or an `xarray.DataArray`. Computed if it is nowhere, then kept.
+        """The value of `spec`: a `training.Network`, or an `xarray.DataArray` or `Dataset`.
+
+        Computed if it is nowhere, then kept.
 
         `siblings` and `stop` are those of `training.train`.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -14,6 +15,8 @@ import nbformat
 import pytest
 import yaml
 from conftest import REPOSITORY, BuiltSite, SitePages
+
+from snnlib.charts.theme import Panels
 
 pytestmark = pytest.mark.book
 
@@ -70,10 +73,27 @@ def test_a_notebook_page_carries_its_outputs(built_site: BuiltSite, page: str) -
     assert "Traceback (most recent call last)" not in html
 
 
+# What Python prints of an object: IPython's two forms, a chart of Altair or of ours, an array of xarray.
+PRINTED = re.compile(r"&lt;[\w.]+(?: object| at 0x\w+)+&gt;|\b(?:alt\.\w*Chart|Panels)\(|&lt;xarray\.")
+
+
+def test_what_python_prints_of_an_object_is_known_for_it() -> None:
+    shown = [
+        "<pandas.io.formats.style.Styler at 0x7f00>",
+        "<IPython.core.display.Markdown object>",
+        "<snnlib.Thing object at 0x7f00>",
+        "<xarray.DataArray ()>",
+        repr(altair.LayerChart()),
+        repr(Panels([altair.Chart(altair.Data(values=[]), description="a chart").mark_point()], min_width=1)),
+    ]
+    assert [text for text in shown if not PRINTED.search(html.escape(text))] == []
+
+
 @pytest.mark.parametrize("page", chapters())
 def test_nothing_is_shown_as_python_prints_an_object(built_site: BuiltSite, page: str) -> None:
-    """As it is where an output has no other form: an empty `Markdown`, a chart that could not be drawn."""
-    assert re.findall(r"&lt;[\w.]+ object(?: at 0x\w+)?&gt;", body(built_site, page)) == []
+    """As it is where an output has no other form, such as an empty `Markdown` or a table without its renderer."""
+    outputs = re.findall(r'<div class="output .*?</div>', body(built_site, page), flags=re.DOTALL)
+    assert [found for output in outputs for found in PRINTED.findall(output)] == []
 
 
 def test_charts_find_the_versions_they_want(built_site: BuiltSite) -> None:

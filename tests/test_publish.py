@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +14,10 @@ from test_cli import snnlib  # noqa: F401 -- a fixture
 
 from snnlib import publish as publishing
 from snnlib.data.cifar import MissingData
-from snnlib.entries import damage, seal
+from snnlib.entries import Entry, damage, seal
 from snnlib.parameters import Parameters
 from snnlib.run import Run
-from snnlib.spec import SpecError
+from snnlib.spec import CompareSpec, SpecError
 from snnlib.store import Store
 
 
@@ -87,6 +88,20 @@ def test_what_is_published_comes_out_again_and_a_change_is_caught(run):
     checks = [publishing.verify(run.store, entry) for entry in published]
     assert not any(check.passed for check in checks)
     assert all(check.difference > 0.01 for check in checks)
+
+
+def test_results_of_other_images_than_those_at_hand_are_passed_over(run):
+    cka = CompareSpec(a=run.network(spiking=True), b=run.network(spiking=False, seed=1), n_images=32)
+    subset = run.data.model_copy(update={"fingerprint": "f" * 16})
+    other = cka.model_copy(update={name: getattr(cka, name).model_copy(update={"data": subset}) for name in "ab"})
+    entries = [
+        Entry(Path(spec.name), "published", {"kind": "CompareSpec", "spec": spec.model_dump(mode="json")})
+        for spec in (other, cka, other)
+    ]
+    there, missing = publishing.at_hand(run.store, entries)
+    assert there == entries[1:2]
+    assert list(missing) == [subset]
+    assert "other images" in str(missing[subset])
 
 
 def test_packed_numbers_are_within_half_a_step_and_everything_else_is_kept(tmp_path):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from conftest import REPOSITORY
+from image_files import save
 from test_notebooks import NO_NETWORK, papermill, text  # noqa: F401 -- a fixture
 
 from snnlib import sweep
+from snnlib.data.cifar import CLASSES
+from snnlib.parameters import ManyClassesParameters
+from snnlib.run import Run
 
 QUICKSTART = "00_quickstart"  # always under `quick`; the others train too much for anybody who only wants to read
 ON_PUBLISHED = [
@@ -25,3 +30,28 @@ def test_a_chapter_needs_neither_data_nor_work(papermill, tmp_path, chapter: str
     assert "**Protocol:**" in text(out)
     made = [folder.name for folder in (cache / "entries").glob("*")]
     assert not made, "not published"
+
+
+@pytest.mark.parametrize("chapter", [name for name in ON_PUBLISHED if name != QUICKSTART])
+def test_the_list_shows_what_is_published_without_the_data(chapter: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SNNLIB_DATA", raising=False)
+    items = sweep.Sweep(sweep.read_plan(sweep.plan_file("laptop")), tmp_path).items()
+    assert {item.state for item in items if chapter in item.chapters} == {"published"}
+
+
+def test_other_images_start_a_training_only_where_they_are_asked_for(tmp_path, monkeypatch) -> None:
+    """Published are networks of a subset of CIFAR-100: who has others of its images wants to see the page, too."""
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SNNLIB_DATA", str(tmp_path))
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for name in CLASSES["cifar100"]:
+            save(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8), tmp_path / "cifar100" / split / name / "0.png")
+    shown = Run.of(ManyClassesParameters())
+    assert shown.is_stored()
+    assert "subset" in shown.title
+    for asked in ({"dataset": "cifar100"}, {"data_root": tmp_path}):
+        own = Run.of(ManyClassesParameters(**asked))
+        assert own.data != shown.data
+        assert not own.is_stored()

@@ -12,6 +12,8 @@ from scipy import stats
 from snnlib import similarity
 from snnlib.claims.appendix import c8
 from snnlib.data.cifar import MissingData
+from snnlib.data.example import samples
+from snnlib.data.images import Split
 from snnlib.experiments import test_batches as batches_of
 from snnlib.parameters import VggParameters
 from snnlib.publish import publish
@@ -92,6 +94,25 @@ def test_one_seed_has_no_ceiling(vgg, computed):
     assert c8(found.case).word == "undecided"
     assert "its ceiling is unknown, for want of a second seed" in in_words(found)
     assert "1 pair of networks" in in_words(found)
+
+
+def test_samples_are_the_first_images_of_classes_that_have_some(vgg):
+    run = vgg()
+    data = run.store.images(run.data)
+    kept = np.flatnonzero(np.isin(data.test.labels, [1, 4, 8]))
+    few = replace(data, test=Split(data.test.images[kept], data.test.labels[kept]))
+    for count, classes in ((2, ["1", "8"]), (8, ["1", "4", "8"])):
+        shown = samples(few, count)
+        assert shown["class"].values.tolist() == classes
+        assert shown.dims == ("class", "channel", "row", "column")
+        for image in shown:
+            first = next(i for i, label in enumerate(few.test.labels) if label == int(image["class"]))
+            assert np.array_equal(image, few.test.images[first])
+
+
+def test_samples_of_a_folder_have_a_name_that_needs_no_quotes(vgg):
+    data = vgg().data.model_copy(update={"dataset": "folder:/some where/my pictures"})
+    assert SamplesSpec(data=data).slug == "samples-my_pictures"
 
 
 def test_examples_are_test_images_of_their_class(vgg, tmp_path, monkeypatch):

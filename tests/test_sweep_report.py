@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from test_sweep import CIFAR, FILES, multiply_adds
 
-from snnlib import sweep
+from snnlib import provenance, sweep
 from snnlib.entries import Entry
 from snnlib.provenance import hardware
 from snnlib.spec import ModelSpec, TrainSpec
@@ -15,7 +15,7 @@ from snnlib.sweep.costs import footprint
 P, Q = 2e-11, 3e-9  # seconds a multiply-add, and a byte
 
 
-def trained(width, factor=1.0, **model):
+def trained(width, factor=1.0, threads=None, **model):
     """The entry of a network that took `factor` times what the equation says."""
     spec = TrainSpec(model=ModelSpec(width=width, **model), data=CIFAR, epochs=10, batch_size=128)
     found = footprint(spec.model, CIFAR)
@@ -24,6 +24,7 @@ def trained(width, factor=1.0, **model):
         "kind": "TrainSpec",
         "spec": spec.model_dump(mode="json"),
         "hardware": hardware(),
+        "means": {"threads": threads or hardware()["threads"]},
         "images": {"title": "CIFAR-10", "train": 50_000, "test": 10_000},
         "history": [epoch(seconds * (1 + busy)) for busy in (3, 0.5, 0, *[0.1] * 7)],
         "duration": 10 * seconds * (50_000 + 10_000 / 3),
@@ -50,16 +51,24 @@ def test_networks_are_forecast_from_the_others_by_their_undisturbed_epochs():
 
 
 def test_throughput_is_that_of_the_fastest_epoch_of_the_fastest_seed():
-    slow, fast, other = trained(1.0, factor=2.0), trained(1.0), trained(1.0, T=8)
-    found = sweep.throughput([slow, fast, other]).set_index("network")
-    assert found.index.tolist() == ["cifar10-resnet20-snn-T4", "cifar10-resnet20-snn-T8"]
+    alike = [trained(1.0, factor=2.0), trained(1.0), trained(1.0, factor=3.0)]
+    more_threads = trained(1.0, factor=0.5, threads=64)
+    elsewhere = trained(1.0, factor=4.0)
+    elsewhere.card["hardware"]["processor"] = "another"
+    others = [trained(1.0, T=8), more_threads, elsewhere]
+    found = sweep.throughput([*alike, *others])
+    name, other_name = "cifar10-resnet20-snn-T4", "cifar10-resnet20-snn-T8"
+    assert sorted(found["network"]) == [name, name, name, other_name]
+    here = found["machine"] != provenance.machine(elsewhere.card["hardware"])
+    found = found[here & (found["threads"] != 64)].set_index("network")
+    assert found.index.tolist() == [name, other_name]
     counted = footprint(ModelSpec(), CIFAR)
     images = 1 / (P * counted.operations + Q * counted.kept)
     reached = found.loc["cifar10-resnet20-snn-T4"]
     assert reached["images a second"] == pytest.approx(images)
     once = 4 * sum(multiply_adds((16, 32, 64), 32)[1:]) + multiply_adds((16, 32, 64), 32)[0]
     assert reached["10⁹ multiply-adds a second"] == pytest.approx(images * 3 * once / 1e9)
-    assert sweep.throughput([]).empty
+    assert list(sweep.throughput([]).columns) == list(report.REACHED)
 
 
 def test_what_cannot_be_forecast_is_left_out():

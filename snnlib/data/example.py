@@ -51,18 +51,18 @@ class Example:
 
 
 def samples(data: ImageData, classes: int) -> xr.DataArray:
-    """The first test image of each of `classes` classes spread over all, or of all if there are fewer.
+    """The first test image of each of `classes` classes, or of all if there are fewer.
 
     Returns:
-        (class, channel, row, column), 0 to 255, with the names of the classes. A class without a test image, which a
-        folder of images may have, is left out.
+        (class, channel, row, column), 0 to 255, with the names of the classes. They are spread over those that have a
+        test image: in a folder of images, some may not.
     """
-    chosen = np.linspace(0, data.num_classes - 1, min(classes, data.num_classes)).round().astype(int)
-    first = {label: rows[0] for label in chosen if len(rows := np.flatnonzero(data.test.labels == label))}
+    there, first = np.unique(data.test.labels, return_index=True)
+    chosen = np.linspace(0, len(there) - 1, min(classes, len(there))).round().astype(int)
     return xr.DataArray(
-        data.test.images[list(first.values())],
+        data.test.images[first[chosen]],
         dims=("class", "channel", "row", "column"),
-        coords={"class": [data.classes[label] for label in first]},
+        coords={"class": [data.classes[label] for label in there[chosen]]},
     )
 
 

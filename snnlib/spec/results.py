@@ -111,7 +111,7 @@ class SamplesSpec(Spec):
 
     @property
     def slug(self) -> str:
-        return f"samples-{self.data.dataset}"
+        return f"samples-{self.data.slug}"
 
 
 class StreamSpec(Spec):

@@ -10,11 +10,10 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.claims.appendix import Case, Pair
-from snnlib.data.cifar import MissingData
 from snnlib.evidence import Effect, effect, share
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
-from snnlib.spec import SamplesSpec
+from snnlib.spec import SamplesSpec, SpecError
 from snnlib.studies.spatial import all_measures, by_all_measures
 from snnlib.training import Network
 
@@ -140,7 +139,8 @@ def _mean(comparisons: Sequence[xr.DataArray], layers: Sequence[str]) -> Effect:
 def examples(run: Run) -> xr.DataArray | None:
     """Test images of some classes, (class, channel, row, column), 0 to 255; None where stored results stand for images
     that are not at hand."""
+    samples = SamplesSpec(data=run.data)
     try:
-        return run.store.get(SamplesSpec(data=run.data))
-    except MissingData:
+        return run.store.get(samples)
+    except SpecError:  # missing, or others of the same name
         return None

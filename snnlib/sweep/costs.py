@@ -119,8 +119,7 @@ class Costs:
     def __init__(self, entries: Iterable[Entry], folder: Path, machine: str | None = None) -> None:
         name = machine or machine_name(hardware())
         mine = [entry for entry in entries if machine_of(entry) == name]
-        trained = [entry for entry in mine if entry.kind == "TrainSpec" and entry.card.get("history")]
-        self.rates = [rate_of(entry) for entry in trained]
+        self.rates = [rate_of(entry) for entry in mine if is_trained(entry)]
         widths = {kind: {r.model.width for r in self.rates if r.model.spiking == kind} for kind in (True, False)}
         if any(len(found) < 2 for found in widths.values()):  # one width cannot tell arithmetic from memory
             if machine is None and not (folder / f"{name}.json").exists():
@@ -242,9 +241,17 @@ def rate_of(entry: Entry) -> Rate:
 
 def machine_of(entry: Entry) -> str:
     """The name of the machine that made an entry, with the threads that it used there."""
-    found = dict(entry.card["hardware"])
-    found["threads"] = entry.card.get("means", {}).get("threads", found["threads"])
-    return machine_name(found)
+    return machine_name(entry.card["hardware"] | {"threads": threads_of(entry)})
+
+
+def threads_of(entry: Entry) -> int:
+    """The threads that an entry was made with."""
+    return (entry.card["hardware"] | entry.card.get("means", {}))["threads"]
+
+
+def is_trained(entry: Entry) -> bool:
+    """Whether it is a network that was trained for an epoch or more."""
+    return entry.kind == "TrainSpec" and bool(entry.card.get("history"))
 
 
 def _alike(a: DataSpec, b: DataSpec) -> bool:

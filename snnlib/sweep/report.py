@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -11,29 +11,29 @@ from snnlib.data.images import KNOWN
 from snnlib.entries import Entry
 from snnlib.provenance import machine
 from snnlib.spec import PRESETS, TrainSpec
-from snnlib.sweep.costs import FORWARD, footprint, machine_of, per_image, rate_of
+from snnlib.sweep.costs import FORWARD, footprint, is_trained, machine_of, per_image, rate_of, threads_of
 from snnlib.sweep.listing import listing
 
 BACKWARD = 2  # a backward pass multiplies twice as often as a forward pass
 REACHED = ("machine", "threads", "network", "images a second", "10⁹ multiply-adds a second")
-CHECKED = ("machine", "network", "forecast (s)", "at the fastest epoch's pace (s)", "off by", "took (s)")
+CHECKED = ("machine", "threads", "network", "forecast (s)", "at the fastest epoch's pace (s)", "off by", "took (s)")
 
 
 def throughput(entries: Iterable[Entry]) -> pd.DataFrame:
-    """What trainings reached in their fastest epoch, the fastest of each structure, kind of image, and machine.
+    """What trainings reached in their fastest epoch: of those of one structure and data, on one machine with as many
+    threads, the fastest.
 
     An image of a training step is three passes' worth of multiply-adds: forward, and twice as many backward.
     """
-    rows = []
-    for entry in _trained(entries):
-        rate, spec = rate_of(entry), entry.spec
+    fastest: dict[tuple[object, ...], tuple[object, ...]] = {}
+    for entry in sorted(filter(is_trained, entries), key=lambda entry: rate_of(entry).seconds):
+        rate = rate_of(entry)
         images = 1 / rate.seconds
         worked = images * (1 + BACKWARD) * footprint(rate.model, rate.data).operations / 1e9
-        made_by = entry.card["hardware"] | entry.card.get("means", {})
-        name = f"{spec.data.dataset}-{spec.model.slug}"
-        rows.append((machine(entry.card["hardware"]), made_by["threads"], name, images, worked))
-    found = pd.DataFrame(rows, columns=list(REACHED))
-    return found.groupby(list(REACHED[:3]), as_index=False).max()
+        row = (*_made_by(entry), f"{rate.data.slug}-{rate.model.slug}", images, worked)
+        fastest.setdefault((machine_of(entry), rate.model, rate.data), row)
+    rows = sorted(fastest.values(), key=lambda row: [str(value) for value in row[:3]])
+    return pd.DataFrame(rows, columns=list(REACHED))
 
 
 def checks(entries: Iterable[Entry]) -> pd.DataFrame:
@@ -44,11 +44,11 @@ def checks(entries: Iterable[Entry]) -> pd.DataFrame:
     pace of its fastest epoch, its look at the test images included: above zero, the forecast was too long.
     """
     machines = defaultdict(list)
-    for entry in _trained(entries):
+    for entry in filter(is_trained, entries):
         if entry.card.get("images"):
             machines[machine_of(entry)].append(entry)
     rows = []
-    for name, trained in machines.items():
+    for trained in machines.values():
         rates = [rate_of(entry) for entry in trained]
         for entry, own in zip(trained, rates, strict=True):
             others = [r for r in rates if r.model != own.model and r.model.spiking == own.model.spiking]
@@ -59,13 +59,13 @@ def checks(entries: Iterable[Entry]) -> pd.DataFrame:
             forecast = seen * per_image(others, own.model, own.data)
             undisturbed = epochs * min(epoch["seconds"] for epoch in entry.card["history"])
             took = entry.card["duration"]
-            rows.append((name, entry.spec.slug, forecast, undisturbed, forecast / undisturbed - 1, took))
+            rows.append((*_made_by(entry), entry.spec.slug, forecast, undisturbed, forecast / undisturbed - 1, took))
     return pd.DataFrame(rows, columns=list(CHECKED))
 
 
-def _trained(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Networks that were trained for at least an epoch."""
-    return (entry for entry in entries if entry.kind == "TrainSpec" and entry.card.get("history"))
+def _made_by(entry: Entry) -> tuple[str, int]:
+    """The machine that trained a network, for people, and the threads that it used there."""
+    return machine(entry.card["hardware"]), threads_of(entry)
 
 
 def work_of_presets(presets: Iterable[str] = tuple(PRESETS)) -> pd.DataFrame:

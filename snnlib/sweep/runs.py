@@ -13,6 +13,7 @@ from pathlib import Path
 from snnlib.data.cifar import MissingData
 from snnlib.data.images import EVENTS, KNOWN, open_images
 from snnlib.entries import SUMS
+from snnlib.run import published_data
 from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec
 from snnlib.store import Store
 from snnlib.sweep.costs import Cost, Costs
@@ -133,12 +134,12 @@ class Sweep:
             images = open_images(name, self.store.data_root, cache_dir=self.store.cache, download=download, **how)
             self.data[name], self.sizes[name] = images.spec, (len(images.train), len(images.test))
         except MissingData:
-            known = KNOWN[name]
-            self.data[name] = described(name, **how)
-            if known.fingerprint and name not in EVENTS:  # its results may be there without it
-                self.data[name] = self.data[name].model_copy(update={"fingerprint": known.fingerprint})
-            self.sizes[name] = known.sizes or (0, 0)
-            self.absent.add(name)
+            self.absent.add(name)  # its results may be there without it
+            self.data[name], self.sizes[name] = described(name, **how), KNOWN[name].sizes or (0, 0)
+            if found := published_data(self.store, name, self.data[name].frames):
+                self.data[name], _, self.sizes[name] = found[0]
+            elif KNOWN[name].fingerprint and name not in EVENTS:
+                self.data[name] = self.data[name].model_copy(update={"fingerprint": KNOWN[name].fingerprint})
 
     def _state(self, spec: Spec) -> str:
         if (entry := self.store.find(spec)) is not None:
