@@ -76,7 +76,7 @@ PRESETS = {
         events="moving-cifar10",
     ),
     "paper": Preset(
-        title="CIFAR-10 and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
+        title="CIFAR images and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
         dataset="cifar10",
         seeds=(0, 1, 2),
         n_images=2048,
