@@ -28,6 +28,7 @@ class Run:
     data: DataSpec
     title: str  # of the data set, for people; a subset says so
     store: Store
+    n_train: int = 0  # images that networks are trained with
     n_test: int = 0  # test images that accuracies are shares of
 
     @classmethod
@@ -61,7 +62,7 @@ class Run:
             known.append((data, KNOWN[dataset].title, KNOWN[dataset].sizes))
         for data, title, sizes in known:
             shown = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, sizes[1])})
-            run = cls(shown, preset, data, title, store, sizes[1])
+            run = cls(shown, preset, data, title, store, *sizes)
             if run.is_stored():  # then the images may never be needed
                 return run
         if images is None:  # downloads, or says what is missing
@@ -73,7 +74,7 @@ class Run:
             )
         # a small folder of one's own need not have as many as a preset takes
         given = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, available)})
-        return cls(given, preset, images.spec, images.title, store, available)
+        return cls(given, preset, images.spec, images.title, store, len(images.train), available)
 
     def is_stored(self) -> bool:
         """Whether the store has the networks that every chapter asks for: of both kinds, of all seeds."""

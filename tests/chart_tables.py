@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 from snnlib import charts
+from snnlib.claims.residual import INSIDE
 
 vlc = pytest.importorskip("vl_convert")
 
@@ -112,6 +113,12 @@ def sweep_table() -> pd.DataFrame:
     return frame.assign(low=frame["value"] - 0.05, high=frame["value"] + 0.05)
 
 
+def in_words() -> pd.DataFrame:
+    """A sweep over settings that have no order."""
+    table = sweep_table()
+    return table.assign(setting=table["setting"].map({0.5: "everywhere", 1.0: "nowhere", 2.0: "stage 1"}))
+
+
 def accuracies() -> pd.DataFrame:
     return pd.DataFrame({"network": ["SNN", "SNN", "ANN"], "seed": [0, 1, 0], "accuracy": [0.75, 0.77, 0.8412]})
 
@@ -152,13 +159,15 @@ def every_chart() -> dict[str, Any]:
         "heatmap_choice": charts.heatmap_choice(maps(), T=2),
         "heatmaps_row": charts.heatmaps_row([(table(), "SNN", "ANN"), (table(True), "SNN", "SNN")]),
         "depth_curve": charts.depth_curve(curve(), title="CKA of corresponding layers along the depth of the networks"),
-        "block_profile": charts.block_profile(profile(), title="CKA by place in a block"),
+        "block_profile": charts.block_profile(profile(), inside=INSIDE, title="CKA by place in a block"),
         "step_heatmap": charts.step_heatmap({T: by_steps(T, True) for T in (1, 2, 4)}, T=2, layer="stage2.1"),
         "step_curve": charts.step_curve({T: by_steps(T, False) for T in (1, 2, 4)}, step=2),
         "training_curves": charts.training_curves(training()),
         "accuracy_dots": charts.accuracy_dots(accuracies(), chance=0.1),
         "firing_rates": charts.firing_rates(rates()),
         "sweep": charts.sweep(sweep_table(), setting_title="width (× 16 channels)", value_title="mean CKA"),
+        "sweep, to scale": charts.sweep(sweep_table(), setting_title="ε", value_title="drift", to_scale=True),
+        "sweep of words": charts.sweep(in_words(), setting_title="where", value_title="test accuracy (%)"),
         "lif_trace": charts.lif_trace(trace()),
         "surrogate_shape": charts.surrogate_shape(shapes()),
         "pictures": charts.pictures(*images(), text="An image, clean and attacked."),

@@ -115,6 +115,13 @@ def test_charts_need_no_torch() -> None:
 
 def test_snn_and_ann_have_one_colour_everywhere() -> None:
     assert theme.colours(["pair", "ANN", "SNN"]) == [theme.OTHERS[0], charts.NETWORKS["ANN"], charts.NETWORKS["SNN"]]
+    ours, others = "ceiling, SNN × SNN", ["a", "b", "c", "d", "e", "f"]
+    for names in ([ours, "untrained"], ["untrained, T = 4", "a", ours], [*others, ours, "untrained"]):
+        drawn_in = dict(zip(names, theme.colours(names), strict=True))
+        assert drawn_in[ours] == theme.ROLES[ours], "a role has one colour in every chart"
+        assert drawn_in[next(name for name in names if name.startswith("untrained"))] == theme.ROLES["untrained"]
+    six = ["SNN × ANN", "untrained, everywhere", "untrained, nowhere", "shuffled", "ceiling, ANN × ANN", ours]
+    assert len(set(theme.colours(six))) == 6
     for name in ("accuracy_dots 0", "sweep 0", "training_curves 0"):
         scales = [e["color"]["scale"] for e in encodings(CHARTS[name].to_dict()) if "scale" in e.get("color", {})]
         assert scales

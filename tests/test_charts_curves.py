@@ -15,6 +15,7 @@ from chart_tables import (
     drawn,
     encodings,
     grams,
+    in_words,
     layers,
     rates,
     shapes,
@@ -166,6 +167,27 @@ def test_sweep_keeps_the_order_of_the_settings() -> None:
     assert {tuple(e["x"]["sort"]) for e in encodings(spec)} == {("0.5", "1", "2")}
     datasets = [row for rows in spec["datasets"].values() for row in rows]
     assert {row["text"] for row in datasets} == {"0.500 (0.450 to 0.550)", "0.700 (0.650 to 0.750)"}
+
+
+def test_a_sweep_to_scale_has_its_settings_as_far_apart_as_they_are() -> None:
+    svg = vlc.vegalite_to_svg(
+        charts.sweep(sweep_table(), setting_title="ε", value_title="drift", to_scale=True).to_dict()
+    )
+    marks = re.findall(r'<path aria-label="ε: ([\d.]+); series: (\w+);[^>]*?translate\(([\d.]+),', svg)
+    at = {(setting, series): float(x) for setting, series, x in marks}
+    assert len(at) == 6
+    for series in ("SNN", "ANN"):
+        half, one, two = (at[setting, series] for setting in ("0.5", "1", "2"))
+        assert (two - one) / (one - half) == pytest.approx(2, rel=1e-3)
+        assert 0 < abs(at["1", "SNN"] - at["1", "ANN"]) < 0.02 * (two - half), "both are seen, in one place"
+
+
+def test_settings_in_words_are_not_joined_by_lines() -> None:
+    def marks(chart: Any) -> set[str]:
+        return {layer["mark"]["type"] for layer in chart.to_dict()["layer"]}
+
+    assert "line" in marks(charts.sweep(sweep_table(), setting_title="width", value_title="CKA"))
+    assert "line" not in marks(charts.sweep(in_words(), setting_title="where", value_title="CKA"))
 
 
 # ---- explaining pictures

@@ -13,6 +13,7 @@ from chart_pages import chart_page, show
 from chart_tables import by_steps, curve, drawn, layers, profile, vlc
 
 from snnlib import charts
+from snnlib.claims.residual import INSIDE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -186,7 +187,7 @@ def test_the_heatmap_follows_its_sliders(page: Page) -> None:
 
 
 def test_the_profile_draws_what_was_given() -> None:
-    shown = [text for text, _ in drawn(charts.block_profile(profile())) if "place" in text]
+    shown = [text for text, _ in drawn(charts.block_profile(profile(), inside=INSIDE)) if "place" in text]
     assert [text["place"] for text in shown] == profile()["place"].unique().tolist()
     for text in shown:
         for series in ("with", "without"):
@@ -196,7 +197,7 @@ def test_the_profile_draws_what_was_given() -> None:
 
 @pytest.mark.browser
 def test_every_place_is_named_on_a_phone(page: Page) -> None:
-    show(page, charts.block_profile(profile()))
+    show(page, charts.block_profile(profile(), inside=INSIDE))
     labels = page.locator("svg g.role-axis-label text").all_text_contents()
     assert [label for label in labels if label in set(profile()["place"])] == profile()["place"].unique().tolist()
     drawing = page.locator("svg.marks").bounding_box()
@@ -204,9 +205,20 @@ def test_every_place_is_named_on_a_phone(page: Page) -> None:
     assert drawing["x"] + drawing["width"] <= 360
 
 
+def test_only_the_places_inside_are_shaded() -> None:
+    spec = charts.block_profile(profile(), inside=INSIDE).to_dict()
+    (shading,) = [layer for layer in spec["layer"] if layer["mark"]["type"] == "rect"]
+    places = profile()["place"].unique().tolist()
+    (span,) = shading["data"]["values"]
+    shaded = [place for at, place in enumerate(places) if span["from"] < at < span["to"]]
+    assert shaded == ["act1", "conv1", "bn1", "act2", "conv2"], "without bn2, which may be the output itself"
+    with pytest.raises(ValueError, match="no place 'conv3' to shade among input, act1"):
+        charts.block_profile(profile(), inside=("conv3",))
+
+
 def test_a_place_given_twice_is_named() -> None:
     with pytest.raises(ValueError, match="'with' has place 'input' twice"):
-        charts.block_profile(pd.concat([profile(), profile()]))
+        charts.block_profile(pd.concat([profile(), profile()]), inside=INSIDE)
 
 
 def test_blocks_are_shaded_and_their_outputs_large() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -14,6 +15,7 @@ from snnlib.charts import parts, theme
 def block_profile(
     profile: pd.DataFrame,
     *,
+    inside: Sequence[str],
     title: str | None = None,
     value_title: str = "CKA (debiased), mean over blocks",
     domain: tuple[float, float] = (0.0, 1.0),
@@ -22,10 +24,11 @@ def block_profile(
     """Draw a value at every place of a block, from its input to its output, one line per series.
 
     `profile` has the columns place, value and series, the places in their order; low and high, where given, become a
-    band. The ends of the block are large points, its inside is shaded. `domain` is the least range of the vertical
-    axis: values outside widen it, wider bands end where it does.
+    band. The ends of the block are large points; the places `inside`, neighbours, are shaded. `domain` is the least
+    range of the vertical axis: values outside widen it, wider bands end where it does.
 
-    Raises ValueError for a missing column, an empty table, or a place that a series has twice.
+    Raises ValueError for a missing column, an empty table, a place that a series has twice, or one inside that the
+    profile has not.
     """
     frame = parts.banded(parts.need_frame(profile, ["place", "value", "series"], "block_profile"))
     frame = frame.assign(series=frame["series"].astype(str), place=frame["place"].astype(str))
@@ -33,6 +36,9 @@ def block_profile(
     if len(twice):
         raise ValueError(f"block_profile: series {twice.iloc[0].series!r} has place {twice.iloc[0].place!r} twice")
     places, names = parts.unique(frame["place"]), parts.unique(frame["series"])
+    if missing := [place for place in inside if place not in places]:
+        raise ValueError(f"block_profile: there is no place {missing[0]!r} to shade among {', '.join(places)}")
+    shaded = [places.index(place) for place in inside]
     frame = frame.assign(at=[places.index(place) for place in frame["place"]])
     x = alt.X(
         "at:Q",
@@ -54,9 +60,9 @@ def block_profile(
     strength = alt.condition(pick, alt.value(1), alt.value(0.12))
     colour = theme.colour("series", names, title="comparison (click to pick out)", orient="top")
     base = alt.Chart(parts.records(frame[["at", "value", "low", "high", "series"]]))
-    inside = alt.Chart(alt.InlineData(values=[{"from": 0.5, "to": len(places) - 1.5}]))
+    branch = alt.Chart(alt.InlineData(values=[{"from": min(shaded) - 0.5, "to": max(shaded) + 0.5}]))
     drawn: list[Any] = [
-        inside.mark_rect(color=theme.INK, opacity=0.06, aria=False).encode(x=alt.X("from:Q"), x2="to:Q")
+        branch.mark_rect(color=theme.INK, opacity=0.06, aria=False).encode(x=alt.X("from:Q"), x2="to:Q")
     ]
     if frame["low"].notna().any():
         fade = alt.condition(pick, alt.value(0.22), alt.value(0.04))

@@ -130,13 +130,15 @@ def sweep(
     value_title: str,
     title: str | None = None,
     domain: tuple[float, float] | None = None,
+    to_scale: bool = False,
     height: int = 240,
 ) -> alt.LayerChart:
     """Draw how a value moves with a setting (width, depth, T), one line per network.
 
     `table` has the columns setting, value and network (or any series); low and high, where given, become error bars.
-    The settings are spaced evenly, in ascending order. `domain` is the least range of the vertical axis.
-    Bars that are wider end where the axis does; the tooltips have their numbers.
+    The settings are spaced evenly, in ascending order, or, `to_scale`, as far apart as they are. Settings in words have
+    no order, and no lines between them. `domain` is the least range of the vertical axis. Bars that are wider end where
+    the axis does; the tooltips have their numbers.
     """
     frame = parts.banded(parts.need_frame(table, ["setting", "value", "network"], "sweep"))
     frame = frame.assign(network=frame["network"].astype(str))
@@ -144,25 +146,49 @@ def sweep(
     order = sorted(frame["setting"].unique().tolist())
     frame = frame.assign(at=[_setting(s) for s in frame["setting"]])
     frame["text"] = [parts.span(r.value, r.low, r.high) for r in frame.itertuples()]
-    x = alt.X("at:N", title=setting_title, sort=[_setting(s) for s in order], axis=alt.Axis(labelAngle=0, grid=False))
+    in_words = any(isinstance(setting, str) for setting in order)
+    along = _to_scale(order, setting_title) if to_scale else _evenly(order, names, setting_title)
     y = alt.Y("value:Q", title=value_title, scale=parts.least_range(frame, domain))
-    offset = alt.XOffset("network:N", sort=names, scale=parts.dodge("x", 0.4, 0.6)) if len(names) > 1 else alt.Undefined
-    colour = theme.colour("network", names)
+    colour = theme.colour("network", names, key=theme.POINT if in_words else theme.KEY)
     tips = [("at", setting_title), ("network", "series"), ("text", value_title)]
-    base = alt.Chart(parts.records(frame[["at", "value", "low", "high", "network", "text"]]))
-    encode: dict[str, Any] = {"x": x, "y": y, "color": colour, "xOffset": offset}
-    line = base.mark_line(strokeWidth=1.5, opacity=0.7, aria=False).encode(
-        strokeDash=theme.dash(colour, names), **encode
-    )
-    drawn: list[Any] = [line]
+    columns = ["at", "value", "low", "high", "network", "text"]
+    if to_scale:
+        frame, columns = frame.assign(shifted=_side_by_side(frame, names)), [*columns, "shifted"]
+    base = alt.Chart(parts.records(frame[columns]))
+    encode: dict[str, Any] = {**along, "y": y, "color": colour}
+    drawn: list[Any] = []
+    if not in_words:
+        line = base.mark_line(strokeWidth=1.5, opacity=0.7, aria=False)
+        drawn.append(line.encode(strokeDash=theme.dash(colour, names), **encode))
     if frame["low"].notna().any():
         bars = base.transform_filter("isValid(datum.low) && isValid(datum.high)")
         bars = bars.mark_rule(strokeWidth=2, clip=True, aria=False)
         drawn.append(bars.encode(**{**encode, "y": alt.Y("low:Q", title=value_title), "y2": alt.Y2("high:Q")}))
     dots = base.mark_point(filled=True, size=60, opacity=1)
+    dots = dots.encode(shape=theme.shape(colour, names)) if in_words else dots
     drawn.append(dots.encode(tooltip=[alt.Tooltip(f"{field}:N", title=name) for field, name in tips], **encode))
     ends = "; ".join(f"{r.network} at {r.at}: {r.text}" for r in frame.sort_values(["network", "setting"]).itertuples())
     return parts.wide(alt.layer(*drawn), f"{value_title} by {setting_title}. {ends}.", title, height)
+
+
+def _evenly(order: list[Any], names: list[str], title: str) -> dict[str, Any]:
+    """Channels of settings in even steps, where series stand side by side."""
+    at = alt.X("at:N", title=title, sort=[_setting(s) for s in order], axis=alt.Axis(labelAngle=0, grid=False))
+    if len(names) == 1:
+        return {"x": at}
+    return {"x": at, "xOffset": alt.XOffset("network:N", sort=names, scale=parts.dodge("x", 0.4, 0.6))}
+
+
+def _to_scale(order: list[Any], title: str) -> dict[str, Any]:
+    """The channel of settings as far apart as they are."""
+    axis = alt.Axis(values=order, grid=False, format="~g", labelOverlap=True)
+    return {"x": alt.X("shifted:Q", title=title, axis=axis, scale=alt.Scale(zero=False, nice=False, padding=12))}
+
+
+def _side_by_side(frame: pd.DataFrame, names: list[str]) -> pd.Series:
+    """Settings moved by less than can be read off an axis, so that series of equal values are all seen."""
+    step = 0.006 * (frame["setting"].max() - frame["setting"].min())
+    return frame["setting"] + step * (frame["network"].map(names.index) - (len(names) - 1) / 2)
 
 
 def _setting(value: Any) -> str:

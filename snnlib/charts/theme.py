@@ -19,8 +19,19 @@ import altair as alt
 NETWORKS: dict[str, str] = {"SNN": "#D95F02", "ANN": "#2B83C6"}
 """The colour of each kind of network, in every chart of the book."""
 
-OTHERS: tuple[str, ...] = ("#955895", "#619E4F", "#8D8D8D", "#7B2CFF", "#C12358")
-"""Colours for everything that is not simply "SNN" or "ANN" (pairs of networks, controls), in order of appearance."""
+OTHERS: tuple[str, ...] = ("#955895", "#619E4F", "#8D8D8D", "#7B2CFF", "#C12358", "#24786C")
+"""Colours for everything that is not simply "SNN" or "ANN" (pairs of networks, controls)."""
+
+ROLES: dict[str, str] = {
+    "SNN × ANN": OTHERS[0],
+    "untrained": OTHERS[2],
+    "shuffled": OTHERS[3],
+    "ceiling, SNN × SNN": OTHERS[1],
+    "ceiling, ANN × ANN": OTHERS[4],
+    "another SNN": OTHERS[1],
+    "another ANN": OTHERS[4],
+}
+"""Series that many charts share, and the colour that each has in all of them; so have its kinds, "untrained, T = 4"."""
 
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2), (7, 2, 2, 2), (10, 4), (4, 4), (1, 3))
 SERIES: tuple[str, ...] = ("circle", "triangle-up", "square", "diamond", "triangle-down", "cross")
@@ -157,9 +168,18 @@ def _fragment(chart: Any) -> str:
 
 
 def colours(names: Sequence[str]) -> list[str]:
-    """One colour for each name: the networks' own, else the next of `OTHERS`."""
-    rest = [name for name in names if name not in NETWORKS]
-    return [NETWORKS.get(name) or OTHERS[rest.index(name) % len(OTHERS)] for name in names]
+    """One colour for each name: a network's own, else that of its role, else the next of `OTHERS` that is free.
+
+    Of several names of one role the first has its colour.
+    """
+    taken: dict[str, str] = {}
+    for name in names:
+        own = NETWORKS.get(name) or next((c for role, c in ROLES.items() if f"{name}, ".startswith(f"{role}, ")), None)
+        if own and own not in taken.values():
+            taken[name] = own
+    free = [colour for colour in OTHERS if colour not in taken.values()] or list(OTHERS)
+    rest = [name for name in names if name not in taken]
+    return [taken.get(name) or free[rest.index(name) % len(free)] for name in names]
 
 
 def colour(

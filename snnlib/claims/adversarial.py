@@ -45,19 +45,34 @@ def c7(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> Verdict:
     Raises:
         ValueError: no pairs, or networks without block outputs.
     """
-    equal = effect("at equal ε, in units of CKA", _difference, pairs)
-    what = f"each at {100 * LOST:g} % of its accuracy lost, in units of CKA{_out_of_reach(pairs)}"
-    lost = effect(what, _difference_at_loss, pairs)
-    found = judge(C7, [Bound(_size(equal), LEAST), Bound(_size(lost), LEAST)])
+    equal, lost = differences(pairs)
+    found = judge(C7, [Bound(_size(one), LEAST) for one in (equal, lost)])
     if found.word == "supported" and equal.value * lost.value < 0:  # surely both, and surely in opposite directions
         return replace(found, word="not supported")
     return found
 
 
+def differences(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> tuple[Effect, Effect]:
+    """Drift of the ANN minus that of the SNN, in units of CKA, with its sign: at equal epsilon, and at equal loss."""
+    at_half = f"each at {100 * LOST:g} % of its accuracy lost, in units of CKA{_out_of_reach(pairs)}"
+    return (
+        effect("at equal ε, in units of CKA", _difference, pairs),
+        effect(at_half, _difference_at_loss, pairs),
+    )
+
+
+def differences_by_block(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> dict[str, Effect]:
+    """The difference at equal epsilon of every block's output by itself, by the name of the block."""
+    blocks = outputs(drift(pairs[0][0]))["layer"].values
+    return {
+        str(name): effect(str(name), lambda snn, ann, k=k: float(_by_block(snn, ann)[k]), pairs)
+        for k, name in enumerate(blocks)
+    }
+
+
 def _size(signed: Effect) -> Effect:
-    """The size of ANN − SNN: the claim names no direction. The words say which of the two drifts further."""
-    further = "SNN − ANN" if signed.value < 0 else "ANN − SNN"
-    return replace(magnitude(signed), what=f"drift of {further}, {signed.what}")
+    """The size of a difference: the claim names no direction."""
+    return replace(magnitude(signed), what=f"size of the difference in drift, {signed.what}")
 
 
 def drift(found: xr.Dataset) -> xr.DataArray:
@@ -65,8 +80,8 @@ def drift(found: xr.Dataset) -> xr.DataArray:
     return (1 - found["cka"]).rename("drift").transpose("epsilon", "layer")
 
 
-def of_blocks(drifts: xr.DataArray) -> xr.DataArray:
-    """Mean over the outputs of residual blocks; nan where one of them has no value.
+def outputs(drifts: xr.DataArray) -> xr.DataArray:
+    """Only the outputs of residual blocks.
 
     Raises:
         ValueError: there are none.
@@ -74,7 +89,12 @@ def of_blocks(drifts: xr.DataArray) -> xr.DataArray:
     blocks = drifts.isel(layer=np.flatnonzero(drifts["kind"].values == "sum"))
     if not blocks.sizes["layer"]:
         raise ValueError("the network has no block outputs to average its drift over: C7 is about residual networks")
-    return blocks.mean("layer", skipna=False)
+    return blocks
+
+
+def of_blocks(drifts: xr.DataArray) -> xr.DataArray:
+    """Mean over the outputs of residual blocks; nan where one of them has no value. Raises as `outputs`."""
+    return outputs(drifts).mean("layer", skipna=False)
 
 
 def at_loss(found: xr.Dataset, lost: float = LOST) -> xr.DataArray:
@@ -95,9 +115,14 @@ def at_loss(found: xr.Dataset, lost: float = LOST) -> xr.DataArray:
 
 
 def _difference(snn: xr.Dataset, ann: xr.Dataset) -> float:
-    """Drift of the ANN minus that of the SNN, averaged over the epsilons other than 0."""
-    by_epsilon = of_blocks(drift(ann)) - of_blocks(drift(snn))
-    return float(by_epsilon.isel(epsilon=slice(1, None)).mean(skipna=False))
+    """Drift of the ANN minus that of the SNN, averaged over blocks and the epsilons other than 0."""
+    return float(_by_block(snn, ann).mean())
+
+
+def _by_block(snn: xr.Dataset, ann: xr.Dataset) -> np.ndarray:
+    """(blocks,) the same, of the output of each block."""
+    by_epsilon = (outputs(drift(found)).isel(epsilon=slice(1, None)).values for found in (ann, snn))
+    return np.subtract(*by_epsilon).mean(0)
 
 
 def _difference_at_loss(snn: xr.Dataset, ann: xr.Dataset) -> float:

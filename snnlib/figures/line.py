@@ -15,16 +15,22 @@ from snnlib.spec import PRESETS
 DIGITS = 12  # of a checksum that are shown
 
 
-def line(given: Parameters | PageParameters, title: str | None, found: Origin) -> str:
+def line(
+    given: Parameters | PageParameters,
+    title: str | None,
+    found: Origin,
+    in_effect: Parameters | PageParameters | None = None,
+) -> str:
     """What a figure is made of, folded into one line.
 
     Args:
         given: the parameters of the page, as its reader gave them.
         title: of the page's data set, for people.
         found: what the figure is drawn from.
+        in_effect: the parameters that its run settled on, such as fewer images where there are no more.
     """
     head = f"How this figure was made{_in_short(found)}"
-    said = [*_settings(given, title, found), *_circumstances(found), *_again(given), *_made(found)]
+    said = [*_settings(in_effect or given, title, found), *_circumstances(found), *_again(given), *_made(found)]
     return f'<details class="provenance"><summary>{escape(head)}</summary>{terms(said)}</details>'
 
 

@@ -52,4 +52,5 @@ def provenance_line(page: Page, *sources: Any) -> str:
     """The line of a figure on this page, as HTML; `sources` as in `figure`."""
     run = page.run
     found = origin(sources or ([run] if run and run.store.asked else []), run.store if run else None)
-    return line(page.given, run.title if run else None, found)
+    title, in_effect = (run.title, run.given) if run else (None, None)
+    return line(page.given, title, found, in_effect)

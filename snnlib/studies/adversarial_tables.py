@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.claims.adversarial import LOST, at_loss, drift, of_blocks
+from snnlib.claims.adversarial import LOST, at_loss, differences, differences_by_block, drift, of_blocks
 from snnlib.claims.verdict import Bound
 from snnlib.evidence import GROUP, Effect, effect, share
 from snnlib.similarity import MEASURES
@@ -201,6 +201,30 @@ def depth_in_words(results: Adversarial, epsilon: float) -> str:
 
     ways = [f"from {of(kind, 0)} in the first block to {of(kind, -1)} in the last in the {kind}" for kind in KINDS]
     return f"At ε = {epsilon:g}, drift under white-box attack goes {', and '.join(ways)}. {size_in_words(results)}"
+
+
+def signs_in_words(results: Adversarial) -> str:
+    """ANN − SNN with its sign, as the verdict averages it and block by block, where opposite signs cancel."""
+    pairs = results.white_box
+    equal, lost = differences(pairs)
+    blocks = differences_by_block(pairs)
+    said = [
+        f"With its sign, drift of ANN − SNN is {equal.numbers()} at equal ε and {lost.numbers()} at equal loss of "
+        f"accuracy ({equal.basis()})."
+    ]
+    sides = {
+        "above": {name: one for name, one in blocks.items() if one.low > 0},
+        "below": {name: one for name, one in blocks.items() if one.high < 0},
+    }
+    parts = []
+    for word, found in sides.items():
+        farthest = max(found, key=lambda name: abs(found[name].value), default=None)
+        most = f" (farthest in `{farthest}`, {found[farthest].numbers()})" if farthest else ""
+        parts.append(f"wholly {word} zero in {len(found)} of {len(blocks)} blocks{most}")
+    said.append(f"Block by block at equal ε, the interval is {' and '.join(parts)}.")
+    if all(sides.values()):
+        said.append("What has opposite signs cancels in the means that the verdict is on.")
+    return " ".join(said)
 
 
 def loss_in_words(results: Adversarial) -> str:

@@ -67,7 +67,7 @@ def residual(run: Run) -> Residual:
     untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
     controls["untrained"] = [run.compare(*untrained, groups=True)]
     controls["shuffled"] = [run.compare(snn, ann, groups=True, pairing="shuffled")]
-    if i != j:  # last, so that a chart without it gives the others the same colours
+    if i != j:
         controls["ceiling, SNN × SNN"] = [run.compare(snn, run.network(spiking=True, seed=j), groups=True)]
     measures = {name: run.measures(specs[name, True, i], specs[name, False, j]) for name in (EVERYWHERE, NOWHERE)}
     beside = {}
