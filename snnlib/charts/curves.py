@@ -153,7 +153,9 @@ def sweep(
     tips = [("at", setting_title), ("network", "series"), ("text", value_title)]
     columns = ["at", "value", "low", "high", "network", "text"]
     if to_scale:
-        frame, columns = frame.assign(shifted=_side_by_side(frame, names)), [*columns, "shifted"]
+        said = [f"{setting_title}: {r.at}; series: {r.network}; {value_title}: {r.text}" for r in frame.itertuples()]
+        frame = frame.assign(shifted=_side_by_side(frame, names), said=said)  # read aloud: the setting as it is
+        columns += ["shifted", "said"]
     base = alt.Chart(parts.records(frame[columns]))
     encode: dict[str, Any] = {**along, "y": y, "color": colour}
     drawn: list[Any] = []
@@ -166,6 +168,7 @@ def sweep(
         drawn.append(bars.encode(**{**encode, "y": alt.Y("low:Q", title=value_title), "y2": alt.Y2("high:Q")}))
     dots = base.mark_point(filled=True, size=60, opacity=1)
     dots = dots.encode(shape=theme.shape(colour, names)) if in_words else dots
+    dots = dots.encode(description=alt.Description("said:N")) if to_scale else dots
     drawn.append(dots.encode(tooltip=[alt.Tooltip(f"{field}:N", title=name) for field, name in tips], **encode))
     ends = "; ".join(f"{r.network} at {r.at}: {r.text}" for r in frame.sort_values(["network", "setting"]).itertuples())
     return parts.wide(alt.layer(*drawn), f"{value_title} by {setting_title}. {ends}.", title, height)
