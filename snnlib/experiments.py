@@ -7,7 +7,7 @@
 | `MeasuresSpec` | `xarray.Dataset`, corresponding layers by all measures | result.nc |
 | `RatesSpec` | `xarray.DataArray`, firing rates by layer and step | result.nc |
 | `AttackSpec` | `xarray.Dataset`, what attacked images do to networks: see `attacks.evaluate` | result.nc |
-| `SamplesSpec` | `xarray.DataArray`, images by class: see `data.example` | result.nc |
+| `SamplesSpec` | `xarray.DataArray`, images by class: see `data.samples` | result.nc |
 | `StreamSpec` | `xarray.Dataset`, an event stream: see `data.example` | result.nc |
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from pathlib import Path
@@ -30,9 +30,12 @@ from torch import Tensor, nn
 
 from snnlib import attacks, kernels, recording, similarity, training
 from snnlib.data.batches import Batches
-from snnlib.data.example import Example, samples
+from snnlib.data.example import Example
 from snnlib.data.images import ImageData
+from snnlib.data.samples import samples
+from snnlib.devices import best_device, float32_in_full
 from snnlib.provenance import ATTACK_ROOMS, RESULT_ROOMS, SAMPLE_ROOMS, STREAM_ROOMS, TRAINING_ROOMS
+from snnlib.recording import device_of
 from snnlib.spec import (
     AttackSpec,
     CompareSpec,
@@ -88,51 +91,88 @@ class Shuffled:
             yield images.index_select(axis, torch.randperm(images.shape[axis], generator=generator))
 
 
-@singledispatch
+@dataclass(frozen=True)
+class Wanted:
+    """The same batches, as long as their result is wanted."""
+
+    batches: Batches
+    context: Context
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in self.batches:
+            check_wanted(self.context)
+            yield batch
+
+
+def check_wanted(context: Context) -> None:
+    """Raises `training.Stopped` once a result is no longer wanted."""
+    if context.stop is not None and context.stop.is_set():
+        raise training.Stopped(f"{context.folder.name} was stopped; asked for again, it is computed from its beginning")
+
+
 def compute(spec: Spec, context: Context) -> Any:
     """The value of `spec`, from nothing but what `context` gives."""
+    with float32_in_full():
+        return _compute(spec, context)
+
+
+@singledispatch
+def _compute(spec: Spec, context: Context) -> Any:
     raise TypeError(f"no computation is known for a {type(spec).__name__}")
 
 
-@compute.register
+@_compute.register
 def _(spec: TrainSpec, context: Context) -> training.Network:
     images = context.images(spec.data)
     how = {"devices": context.devices, "siblings": context.siblings, "stop": context.stop}
     network = training.train(spec, images, context.folder, **how)
     if spec.epochs == 0:
-        estimate_batch_norm(network.model, Batches(images.train, BATCH, mean=images.mean, std=images.std))
+        shown = Batches(images.train, BATCH, mean=images.mean, std=images.std)
+        estimate_batch_norm(network.model.to(best_device()), Wanted(shown, context))
     return network
 
 
-@compute.register
+def _networks(spec: CompareSpec | MeasuresSpec, context: Context) -> tuple[nn.Module, nn.Module]:
+    """Both networks where they run; a network that is compared with itself is one object, which then runs once."""
+    a = context.get(spec.a).model.to(best_device())
+    return a, a if spec.b == spec.a else context.get(spec.b).model.to(best_device())
+
+
+@_compute.register
 def _(spec: CompareSpec, context: Context) -> xr.DataArray:
-    a, b = (context.get(network).model.to(best_device()) for network in (spec.a, spec.b))
+    a, b = _networks(spec, context)
     batches = test_batches(context.images(spec.a.data), spec.n_images, spec.batch_size)
     options = {"loader_b": Shuffled(batches) if spec.pairing == "shuffled" else None, "time": spec.time}
-    if groups := groups_of(batches):
-        return similarity.compare_groups(a, b, batches, groups=groups, progress=True, **options)
-    return similarity.compare(a, b, batches, progress=True, **options).expand_dims(similarity.GROUP)
+    groups, wanted = groups_of(batches), Wanted(batches, context)
+    if groups:
+        return similarity.compare_groups(a, b, wanted, groups=groups, progress=True, **options)
+    return similarity.compare(a, b, wanted, progress=True, **options).expand_dims(similarity.GROUP)
 
 
-@compute.register
+@_compute.register
 def _(spec: MeasuresSpec, context: Context) -> xr.Dataset:
-    a, b = (context.get(network).model.to(best_device()) for network in (spec.a, spec.b))
+    a, b = _networks(spec, context)
     batches = test_batches(context.images(spec.a.data), spec.n_images, spec.batch_size)
     other = Shuffled(batches) if spec.pairing == "shuffled" else None
     options = {"groups": groups_of(batches), "thorough": spec.jackknife, "measures": spec.measures}
-    return similarity.compare_corresponding(a, b, batches, loader_b=other, time=spec.time or "concat", **options)
+    wanted, time = Wanted(batches, context), spec.time or "concat"
+    return similarity.compare_corresponding(a, b, wanted, loader_b=other, time=time, **options)
 
 
-@compute.register
+@_compute.register
 def _(spec: RatesSpec, context: Context) -> xr.DataArray:
     network = context.get(spec.network).model.to(best_device())
     batches = test_batches(context.images(spec.network.data), spec.n_images, BATCH)
-    if groups := groups_of(batches):
-        return recording.firing_rates(network, batches, groups=groups)
-    return recording.firing_rates(network, batches).expand_dims(similarity.GROUP)
+    groups, wanted = groups_of(batches), Wanted(batches, context)
+    if groups:
+        return recording.firing_rates(network, wanted, groups=groups)
+    return recording.firing_rates(network, wanted).expand_dims(similarity.GROUP)
 
 
-@compute.register
+@_compute.register
 def _(spec: AttackSpec, context: Context) -> xr.Dataset:
     targets = [context.get(network).model.to(best_device()) for network in spec.targets]
     source = targets[0] if spec.source is None else context.get(spec.source).model.to(best_device())
@@ -145,8 +185,14 @@ def _(spec: AttackSpec, context: Context) -> xr.Dataset:
         source = attacks.Normalised(source, data.mean, data.std)
         shown = source.normalise
     options = {"shown": shown, "groups": groups_of(batches), "measures": spec.measures or (), "progress": True}
+    attack = attack_of(spec, source, valid)
+
+    def while_wanted(images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
+        check_wanted(context)
+        return attack(images, labels, epsilon)
+
     with kernels.compiled(spec.work >= COMPILE_FROM):
-        found = attacks.evaluate(targets, batches, attack_of(spec, source, valid), spec.epsilons, **options)
+        found = attacks.evaluate(targets, batches, while_wanted, spec.epsilons, **options)
     found = found.assign_coords({"class": list(data.classes)})
     if spec.space == "normalised":  # examples are looked at as pixels
         mean, std = (np.array(channels).reshape(-1, 1, 1) for channels in (data.mean, data.std))
@@ -154,12 +200,12 @@ def _(spec: AttackSpec, context: Context) -> xr.Dataset:
     return found
 
 
-@compute.register
+@_compute.register
 def _(spec: SamplesSpec, context: Context) -> xr.DataArray:
     return samples(context.images(spec.data), spec.classes)
 
 
-@compute.register
+@_compute.register
 def _(spec: StreamSpec, context: Context) -> xr.Dataset:
     return context.example(spec.data, spec.index).to_dataset()
 
@@ -182,13 +228,8 @@ def attack_of(spec: AttackSpec, source: nn.Module, valid: attacks.Range | None) 
     return attack
 
 
-def best_device() -> torch.device:
-    """The device that training takes when it may choose."""
-    return Fabric(accelerator="auto", devices=1).device
-
-
 @torch.no_grad()
-def estimate_batch_norm(model: nn.Module, batches: Batches) -> None:
+def estimate_batch_norm(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
     """Give the batch norms of an untrained network the mean and variance of the training images, as averages over
     batches. With PyTorch's initial ones (0 and 1) the currents of a deep spiking network never reach the threshold."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -198,7 +239,7 @@ def estimate_batch_norm(model: nn.Module, batches: Batches) -> None:
         norm.momentum = None  # PyTorch's name for a plain average
     model.train()
     for images, _ in batches:
-        model(images)
+        model(images.to(device_of(model)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     model.eval()
@@ -246,9 +287,10 @@ def write(value: Any, folder: Path) -> dict[str, Any]:
         save_file(weights, folder / WEIGHTS)
         metrics = {k: v for k, v in (value.history[-1] if value.history else {}).items() if k not in ("epoch", "lr")}
         parameters = sum(p.numel() for p in value.model.parameters())
-        duration = sum(epoch["seconds"] for epoch in value.history)
-        known = {"parameters": parameters, "metrics": metrics, "history": value.history, "duration": duration}
-        return known | {"means": value.means}
+        known = {"parameters": parameters, "metrics": metrics, "history": value.history, "means": value.means}
+        if value.history:  # of all sessions; the store knows of the last one, and of an untrained network
+            known["duration"] = sum(epoch["seconds"] for epoch in value.history)
+        return known
     value.to_netcdf(folder / RESULT, engine="h5netcdf")
     return {"shape": dict(value.sizes), **value.attrs}
 

@@ -24,7 +24,13 @@ KINDS = {
     "torch.nn.modules.linear": "linear",
 }
 # base classes of the neurons of other libraries, which need not be installed
-SPIKING_BASES = {("snntorch", "SpikingNeuron"), ("spikingjelly", "BaseNode"), ("norse", "SNN"), ("norse", "SNNCell")}
+SPIKING_BASES = {
+    ("snntorch", "SpikingNeuron"),
+    ("snntorch", "LeakyParallel"),  # takes all steps at once, and has another base
+    ("spikingjelly", "BaseNode"),
+    ("norse", "SNN"),
+    ("norse", "SNNCell"),
+}
 # in eval mode they pass on the features they get
 PASS_ON = (nn.modules.dropout._DropoutNd, nn.Identity, nn.Flatten, nn.Unflatten)
 
@@ -98,6 +104,9 @@ def select_layers(model: nn.Module, layers: Iterable[str] | None = None) -> list
         raise SpecError("layers is empty: name at least one module, or leave it at None for all of them.")
     known = [name for name, _ in model.named_modules(remove_duplicate=False) if name]
     for name in names:
+        module, _, call = str(name).partition("#")
+        if module in known and call.isdecimal():
+            raise SpecError(f"layer {name!r} is a call of module {module!r}: name that; the result has all its calls.")
         if name not in known:
             close = difflib.get_close_matches(str(name), known, n=3) or known[:3]
             raise SpecError(

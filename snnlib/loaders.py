@@ -11,8 +11,7 @@ from torch import Tensor
 
 from snnlib.spec import SpecError
 
-GROUP = "group"  # dimension of results: 0 are all images, g = 1 ... G all but those of group g
-LEAST = 4  # images of a batch: debiased HSIC divides by n - 3
+MIN_IMAGES = 4  # of a batch: debiased HSIC divides by n - 3
 
 
 class Batch(NamedTuple):
@@ -27,7 +26,8 @@ def batches(loader: Iterable[Any]) -> Iterator[Batch]:
     """Batches from `(images, labels)` pairs or from images alone.
 
     The number of images is that of the labels. Without labels it is the first size of the images; the second of
-    5-dimensional frames, which are time first, (T, B, C, H, W).
+    5-dimensional frames, which are time first, (T, B, C, H, W). Other layouts, such as spike trains (T, B, p), need
+    labels.
 
     Raises:
         SpecError: a batch without images, or with labels that do not fit them.
@@ -108,7 +108,7 @@ def length(sized: Any) -> int | None:
 
 
 def _too_small(number: int, n: int, least: int) -> str:
-    left_out = " of which a group is left out" if least > LEAST else ""
+    left_out = " of which a group is left out" if least > MIN_IMAGES else ""
     return (
         f"batch {number} holds n = {n} image{'s' * (n != 1)}, and debiased CKA needs at least {least}{left_out}: drop"
         " the last batch (drop_last=True) or choose another batch size."

@@ -10,7 +10,7 @@ import os
 import platform
 import subprocess
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, distributions, metadata, requires, version
 from pathlib import Path
@@ -25,10 +25,18 @@ PACKAGES = ("torch", "torchvision", "snntorch", "numpy", "lightning-fabric", "xa
 # found, read, or simulated, by their fingerprint: of data only what becomes of images after that counts.
 DATA_FILES = ("data/batches.py", "data/cache.py", "data/images.py")
 TRAINING_ROOMS = ("kernels.py", "memory.py", "neurons", "models", *DATA_FILES, "training")
-RESULT_ROOMS = (*TRAINING_ROOMS, "layers.py", "loaders.py", "recording.py", "similarity", "experiments.py")
+RESULT_ROOMS = (
+    *TRAINING_ROOMS,
+    "devices.py",
+    "layers.py",
+    "loaders.py",
+    "recording.py",
+    "similarity",
+    "experiments.py",
+)
 ATTACK_ROOMS = (*RESULT_ROOMS, "attacks")
 # No network bears on examples of a data set: the choice of images does, or how events are simulated or read.
-SAMPLE_ROOMS = ("data/example.py",)
+SAMPLE_ROOMS = ("data/samples.py",)
 STREAM_ROOMS = tuple(f"data/{name}.py" for name in ("events", "example", "readers", "recorded", "simulate"))
 
 
@@ -71,7 +79,7 @@ def machine(hardware: Mapping[str, Any]) -> str:
 
 @functools.cache
 def code_fingerprint(rooms: tuple[str, ...]) -> str:
-    """Hash of some rooms of this package, blind to comments, docstrings, white space, and files that only re-export.
+    """Hash of some rooms of this package, blind to comments, docstrings, layout, and files that only re-export.
 
     A room is a folder or a file. A cached result made by other code is thereby noticed; a mended comment does not
     disturb it. The same on every version of Python: it is the hash of source text, not of what one version parses it
@@ -87,21 +95,52 @@ def code_fingerprint(rooms: tuple[str, ...]) -> str:
 
 
 def code_without_words(source: str) -> str:
-    """Source text without comments, docstrings and white space; empty if it defines no function and no class."""
+    """The tokens of source text and its blocks, without comments and docstrings; empty if it defines no function and
+    no class."""
     tree = ast.parse(source)
     if not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in ast.walk(tree)):
         return ""
-    lines = source.splitlines()
+    docstrings = {
+        (node.body[0].lineno, node.body[0].col_offset)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and ast.get_docstring(node, clean=False) is not None
+    }
+    words: list[str] = []
+    for kind, text, start in _tokens(source):
+        if start in docstrings and kind == tokenize.STRING:
+            continue
+        if kind == tokenize.NEWLINE:
+            if words and words[-1] != "\n":  # a docstring leaves none behind
+                words.append("\n")
+        elif kind in (tokenize.INDENT, tokenize.DEDENT):  # which statements a block holds, however far it is indented
+            words.append("\n>" if kind == tokenize.INDENT else "<")
+        elif kind not in (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER):
+            words.append(text)
+    return "\0".join(words)
+
+
+def _tokens(source: str) -> Iterator[tuple[int, str, tuple[int, int]]]:
+    """Kind, text and start of every token; an f-string is one, which it is before Python 3.12 only."""
+    lines, depth, begin = source.splitlines(keepends=True), 0, (0, 0)
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(tree):
-        match getattr(node, "body", None):
-            case [ast.Expr(value=ast.Constant()) as docstring, *_]:
-                for row in range(docstring.lineno, docstring.end_lineno + 1):
-                    lines[row - 1] = ""
-    return "".join("".join(lines).split())
+        name = tokenize.tok_name[token.type]
+        if name == "FSTRING_START":
+            begin, depth = (begin if depth else token.start), depth + 1
+        elif name == "FSTRING_END":
+            depth -= 1
+            if not depth:
+                yield tokenize.STRING, _between(lines, begin, token.end), begin
+        elif not depth:
+            yield token.type, token.string, token.start
+
+
+def _between(lines: list[str], begin: tuple[int, int], end: tuple[int, int]) -> str:
+    """Source text from one (row, column) to another, rows counted from 1."""
+    (first, left), (last, right) = begin, end
+    if first == last:
+        return lines[first - 1][left:right]
+    return "".join([lines[first - 1][left:], *lines[first : last - 1], lines[last - 1][:right]])
 
 
 def hardware() -> dict[str, Any]:

@@ -21,8 +21,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from snnlib import similarity
+from snnlib.devices import best_device
 from snnlib.entries import Entry
-from snnlib.experiments import RESULT, WEIGHTS, best_device, test_batches
+from snnlib.experiments import RESULT, WEIGHTS, test_batches
 from snnlib.spec import CompareSpec, DataSpec, MeasuresSpec, RatesSpec, Spec, SpecError, TrainSpec
 from snnlib.store import Store
 

@@ -9,7 +9,10 @@ Which module calls make a layer:
 
 * each call of a reused module is a layer of its own: `relu`, `relu#2`, ...;
 * a network of :math:`T > 1` steps that calls a module :math:`kT` times with one step's features each is a single-step
-  network in a loop over time: these are :math:`k` layers (one, mostly) seen at :math:`T` steps.
+  network in a loop over time: these are :math:`k` layers (one, mostly) seen at :math:`T` steps. Where :math:`k > 1`,
+  the loop may go through the network, or each layer may have one of its own: the modules called in between tell.
+
+Time comes first wherever several steps are in one tensor.
 
 Hooks live for one forward pass and are removed even if it fails; no autograd graph is built; the network runs in eval
 mode, and every module gets its own training mode back.
@@ -17,10 +20,13 @@ mode, and every module gets its own training mode back.
 
 from __future__ import annotations
 
+import operator
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -48,17 +54,21 @@ class Recorder:
             the input is (T, B, C, H, W), else 1.
 
     Raises:
-        SpecError: an unknown layer, or steps that are no positive whole number; before any forward pass.
+        SpecError: an unknown layer, or steps (or a `model.T`) that are no positive whole number; before any forward
+            pass.
     """
 
     def __init__(self, model: nn.Module, layers: Iterable[str] | None = None, steps: int | None = None) -> None:
-        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-            raise SpecError(f"steps = {steps!r} must be a whole number of at least 1, or None for the network's own T.")
         self.model = model
         self.names = select_layers(model, layers)
         self.required = frozenset(() if layers is None else self.names)  # named by the user: must be called
         declared = getattr(model, "T", None)
-        self.steps = steps or (declared if isinstance(declared, int) and declared > 1 else None)
+        if steps is not None:
+            self.steps: int | None = _whole(steps, "steps", "or None for the network's own T")
+        else:
+            self.steps = None if declared is None else _whole(declared, f"{type(model).__name__}.T", "or give steps")
+            self.steps = None if self.steps == 1 else self.steps  # of frames, if it is given some
+        self.says_steps = steps is not None or declared is not None
 
     def merged(self, other: Recorder) -> Recorder:
         """The recorder of both selections of layers, for two recorders of one network."""
@@ -82,14 +92,18 @@ class Recorder:
 
         Raises:
             SpecError: an output whose shape is neither (T*B, ...), (T, B, ...) nor (B, ...), or that may be two of
-                them; a layer that was asked for by name and is never called, or no layer that is called.
+                them; a spiking layer that does not come to T steps; calls of one module that are no T turns of a loop;
+                a layer that was asked for by name and is never called, or no layer that is called.
+
+        Warns:
+            UserWarning: a spiking module is called several times in a network that says nothing of time steps.
         """
         frames = batch.images.shape[0] if batch.images.dim() == 5 and batch.images.shape[1] == batch.n else 1
         steps = self.steps or frames  # an ordinary network sees each frame by itself
         calls: list[tuple[str, int, R]] = []
 
         def hook(name: str, module: nn.Module, args: Any, output: Any) -> None:
-            features = _by_step(name, module, _first_tensor(name, output), batch.n, steps)  # (S, B, p)
+            features = _by_step(name, module, _first_tensor(name, output), batch, steps)  # (S, B, p)
             calls.append((name, len(features), reduce(features, module)))
 
         hooks = {name: partial(hook, name) for name in self.names}
@@ -106,17 +120,68 @@ class Recorder:
     def _layers(self, calls: list[tuple[str, int, R]], steps: int) -> dict[Layer, list[R]]:
         """Module calls -> layers, in the order of their first call."""
         positions: dict[str, list[int]] = {}
-        for position, (name, _, _) in enumerate(calls):
+        names = [name for name, _, _ in calls]
+        for position, name in enumerate(names):
             positions.setdefault(name, []).append(position)
         found: list[tuple[int, Layer, list[R]]] = []
         for name, at in positions.items():
-            looped = steps > 1 and len(at) % steps == 0 and all(calls[i][1] == 1 for i in at)
-            uses = len(at) // steps if looped else len(at)  # of the module, in one turn of the loop
-            kind = kind_of(self.model.get_submodule(name))
-            for use in range(uses):
+            module = self.model.get_submodule(name)
+            single = all(calls[i][1] == 1 for i in at)
+            looped = steps > 1 and len(at) % steps == 0 and single
+            if is_spiking(module) and single and not looped:
+                _check_steps(name, len(at), steps, known=self.says_steps)
+            kind = kind_of(module)
+            for use, of_use in enumerate(_uses(names, at, steps if looped else 1)):
                 layer = Layer(name, use + 1, kind, *stage_and_block(name))
-                found.append((at[use], layer, [calls[i][2] for i in at[use::uses]]))
+                found.append((of_use[0], layer, [calls[i][2] for i in of_use]))
         return {layer: values for _, layer, values in sorted(found, key=lambda item: item[0])}
+
+
+def _whole(value: Any, name: str, other: str) -> int:
+    """A number of steps, of whatever type of whole numbers."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise SpecError(f"{name} = {value!r} must be a whole number of at least 1, {other}.")
+    return number
+
+
+def _check_steps(name: str, calls: int, steps: int, *, known: bool) -> None:
+    """A spiking module that gives one step's features a call: it should be called at every step."""
+    times = f"{calls} time{'s' * (calls > 1)}"
+    if steps > 1:
+        raise SpecError(
+            f"spiking layer {name!r} is called {times} with features without time, but the network runs {steps} time"
+            " steps: call it once a step, or let it take all steps in one tensor, time first, (T, B, ...) or"
+            " (T*B, ...); if the network runs another number of steps, say so with steps (in compare: steps_a, steps_b)"
+        )
+    if calls > 1 and not known:
+        warnings.warn(
+            f"spiking layer {name!r} is called {times}, and the network says nothing of time steps: the calls are taken"
+            f" for {calls} layers. If they are steps, give the network an attribute T, or say steps={calls}.",
+            stacklevel=2,
+        )
+
+
+def _uses(names: list[str], at: list[int], steps: int) -> list[list[int]]:
+    """The calls `at` of one module among all calls, put together by layer: `steps` calls each.
+
+    In a loop over time through the network, what is called from the first to the last use is the same in every turn.
+    Where each use has a loop of its own, what is called between its steps is the same from step to step.
+    """
+    uses = len(at) // steps
+    turns = [at[t * uses : (t + 1) * uses] for t in range(steps)]
+    if steps == 1 or uses == 1 or len({tuple(names[turn[0] : turn[-1]]) for turn in turns}) == 1:
+        return [list(calls) for calls in zip(*turns, strict=True)]
+    own = [at[use * steps : (use + 1) * steps] for use in range(uses)]
+    if all(len({tuple(names[i:j]) for i, j in pairwise(calls)}) == 1 for calls in own):
+        return own
+    raise SpecError(
+        f"layer {names[at[0]]!r} is called {len(at)} times in {steps} time steps, and what is called in between tells"
+        " neither a loop over time through the network nor one in each layer: give every layer a module of its own."
+    )
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -155,9 +220,9 @@ def _first_tensor(name: str, output: Any) -> Tensor:
     )
 
 
-def _by_step(name: str, module: nn.Module, output: Tensor, n: int, steps: int) -> Tensor:
+def _by_step(name: str, module: nn.Module, output: Tensor, batch: Batch, steps: int) -> Tensor:
     """(T*B, ...), (T, B, ...) or, for a single step, (B, ...) -> (S, B, p) with S = T or 1."""
-    shape = tuple(output.shape)
+    shape, n = tuple(output.shape), batch.n
     time_first = shape[:2] == (steps, n)
     if time_first and steps == n > 1 and not isinstance(module, LIF):  # LIF is known to be time first
         raise SpecError(
@@ -175,6 +240,8 @@ def _by_step(name: str, module: nn.Module, output: Tensor, n: int, steps: int) -
     if ran := folded or (shape[0] if shape[1:2] == (n,) else 0):
         say = "say so with steps (of compare: steps_a, steps_b)"
         way_out = f"if the network runs {ran} time step{'s' * (ran > 1)}, {say}; else {way_out}"
+    if batch.labels is None:
+        way_out = f"if {n} is not the number of images, give labels with them, which count them; {way_out}"
     raise SpecError(
         f"layer {name!r} gave shape {shape}, but {n} images at {steps} time step{'s' * (steps > 1)} make (T*B, ...) ="
         f" ({steps * n}, ...), (T, B, ...) = ({steps}, {n}, ...) or (B, ...) = ({n}, ...): {way_out}."
@@ -186,7 +253,13 @@ def _per_neuron(spikes: Tensor) -> Tensor:
     return spikes.sum(2, dtype=torch.float32).cpu().double() / spikes.shape[2]
 
 
-def firing_rates(model: nn.Module, loader: Iterable[Any], steps: int | None = None, groups: int = 0) -> xr.DataArray:
+def firing_rates(
+    model: nn.Module,
+    loader: Iterable[Any],
+    steps: int | None = None,
+    groups: int = 0,
+    layers: Iterable[str] | None = None,
+) -> xr.DataArray:
     r"""Firing rate of every spiking layer at every step, :math:`r_l[t] = \frac{1}{Np} \sum_{i,j} s_{ij}[t]`.
 
     Args:
@@ -194,22 +267,26 @@ def firing_rates(model: nn.Module, loader: Iterable[Any], steps: int | None = No
         loader: batches of any size, as in `snnlib.loaders.batches`.
         steps: as in `Recorder`.
         groups: 0, or the number of groups of images to leave out one at a time, as in `similarity.compare_groups`.
+        layers: names of modules that give spikes; None for all neurons that are known. Neurons of one's own are named
+            here, or derive from `snnlib.LIF` or a neuron of these libraries.
 
     Returns:
         DataArray "firing_rate" over ("layer", "step"), steps counted from 1, in spikes per neuron and step, 0 to 1.
         With groups, over ("group", "layer", "step"): 0 are all images, g all but those of the g-th group.
 
     Raises:
-        SpecError: a network without spiking neurons, an empty loader.
+        SpecError: a network without spiking neurons, an unknown layer, an empty loader.
     """
-    neurons = [name for name in select_layers(model) if is_spiking(model.get_submodule(name))]
+    neurons = [name for name in select_layers(model, layers) if layers or is_spiking(model.get_submodule(name))]
     if not neurons:
         raise SpecError(
-            f"{type(model).__name__} has no spiking neurons and so no firing rates: build it with spiking=True, or with"
-            " snnlib.LIF or the neurons of snnTorch, SpikingJelly or Norse."
+            f"{type(model).__name__} has no spiking neurons that are known, and so no firing rates: build it with"
+            " spiking=True, or with snnlib.LIF or the neurons of snnTorch, SpikingJelly or Norse; name neurons of your"
+            " own in layers."
         )
     recorder = Recorder(model, neurons, steps)
-    recorder.required = frozenset()  # a neuron that is never called has no rate, and is no error of the user's
+    if layers is None:
+        recorder.required = frozenset()  # a neuron that is never called has no rate, and is no error of the user's
     sums: dict[Layer, np.ndarray] = {}  # (G + 1, S)
     n_images = np.zeros(groups + 1)
     for batch in batches(loader):

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from snnlib.loaders import group_of
+from snnlib.loaders import batches, group_of
 from snnlib.similarity import GROUP, compare_changed
 from snnlib.spec import SpecError
 
@@ -56,9 +57,12 @@ def evaluate(
     Raises:
         SpecError: targets whose layers differ, an empty loader; and those of the attack.
     """
-    clean = [(images, labels) for images, labels in loader]
-    if not clean:
+    given = list(batches(loader))
+    if not given:
         raise SpecError("the loader gave no batch: its data set is empty, or it was used up before.")
+    if any(batch.labels is None for batch in given):
+        raise SpecError("the loader gives images alone, and an attack leads away from their classes: give labels too.")
+    clean = [(batch.images, torch.as_tensor(batch.labels)) for batch in given]
     look = shown or (lambda images: images)
     forms = [clean, *(_attacked(clean, attack, epsilon, progress) for epsilon in epsilons)]
     seen = [[(look(images).cpu(), labels) for images, labels in form] for form in forms]
@@ -80,12 +84,12 @@ def _together(effects: list[xr.Dataset]) -> xr.Dataset:
 
 
 def _attacked(clean: list[tuple[Tensor, Tensor]], attack: Attack, epsilon: float, progress: bool) -> list:
-    batches = clean
+    shown: Iterable[tuple[Tensor, Tensor]] = clean
     if progress:
         from tqdm import tqdm
 
-        batches = tqdm(clean, desc=f"attack, epsilon {epsilon:g}", unit="batch", delay=2)
-    return [(attack(images, labels, epsilon).cpu(), labels) for images, labels in batches]
+        shown = tqdm(clean, desc=f"attack, epsilon {epsilon:g}", unit="batch", delay=2)
+    return [(attack(images, labels, epsilon).cpu(), labels) for images, labels in shown]
 
 
 def _weights(clean: list[tuple[Tensor, Tensor]], groups: int) -> xr.DataArray:

@@ -7,8 +7,9 @@ For an image :math:`x` with label :math:`y`, the loss :math:`L` of the network, 
     \text{FGSM:} \quad x' = \Pi\bigl(x + \varepsilon \operatorname{sign} \nabla_x L(x, y)\bigr), \qquad
     \text{PGD:} \quad x'_{k+1} = \Pi\bigl(x'_k + \alpha \operatorname{sign} \nabla_x L(x'_k, y)\bigr)
 
-after Goodfellow et al. (ICLR 2015) and Madry et al. (ICLR 2018). Through a spiking network the gradient is the
-surrogate's (`snnlib.neurons`): an attack on it is as strong as that gradient is informative.
+after Goodfellow et al. (ICLR 2015) and Madry et al. (ICLR 2018). A step's length :math:`\alpha` is a share, `step`, of
+:math:`\varepsilon`. Through a spiking network the gradient is the surrogate's (`snnlib.neurons`): an attack on it is
+as strong as that gradient is informative.
 
 :math:`\varepsilon` has the unit of the images given. For pixels from 0 to 1 wrap a network that takes normalised images
 in `Normalised`. To attack in normalised space, as the released code of Li et al. (TMLR 2023) does, give normalised
@@ -67,7 +68,8 @@ def fgsm(model: nn.Module, images: Tensor, labels: Tensor, *, epsilon: float, va
         The attacked images, detached, on the device of the network's parameters.
 
     Raises:
-        SpecError: an epsilon that is negative or not finite, or images outside the valid range.
+        SpecError: an epsilon that is negative or not finite, images outside the valid range, or a network that does
+            not give (B, classes) logits.
     """
     return pgd(model, images, labels, epsilon=epsilon, steps=1, step=1.0, valid=valid)
 
@@ -144,7 +146,14 @@ def _gradient(model: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
     """Gradient of the loss in the images. Summed over images, so that no image's gradient depends on the others."""
     x = x.detach().requires_grad_()
     with torch.enable_grad():
-        loss = F.cross_entropy(model(x).float(), labels, reduction="sum")
+        logits = model(x)
+        if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(labels):
+            found = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+            raise SpecError(
+                f"{type(model).__name__} gave {found}, and an attack needs logits ({len(labels)}, classes): wrap the"
+                " network in one that returns these alone, averaged over time steps."
+            )
+        loss = F.cross_entropy(logits.float(), labels, reduction="sum")
         return torch.autograd.grad(loss, x)[0]  # of the images alone: the parameters' gradients stay as they are
 
 

@@ -1,5 +1,4 @@
-"""Examples of a data set, for a picture: an image of each of some classes; or one event stream in all its forms, image
-and path (where known), events, frames."""
+"""One event stream in all its forms, for a picture: image and path (where known), events, frames."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from snnlib.data import events, recorded, simulate
-from snnlib.data.images import EVENTS, ImageData, default_cache_dir, open_images, root_folder
+from snnlib.data.images import EVENTS, default_cache_dir, open_images, root_folder
 from snnlib.spec import SpecError
 
 
@@ -48,22 +47,6 @@ class Example:
         begin, end = (int(t) for t in found.attrs["span"])
         shown = {name: found[name].values for name in ("image", "path") if name in found}
         return cls(stream, (begin, end), found["frames"].values, found.attrs["label"], **shown)
-
-
-def samples(data: ImageData, classes: int) -> xr.DataArray:
-    """The first test image of each of `classes` classes, or of all if there are fewer.
-
-    Returns:
-        (class, channel, row, column), 0 to 255, with the names of the classes. They are spread over those that have a
-        test image: in a folder of images, some may not.
-    """
-    there, first = np.unique(data.test.labels, return_index=True)
-    chosen = np.linspace(0, len(there) - 1, min(classes, len(there))).round().astype(int)
-    return xr.DataArray(
-        data.test.images[first[chosen]],
-        dims=("class", "channel", "row", "column"),
-        coords={"class": [data.classes[label] for label in there[chosen]]},
-    )
 
 
 def example(

@@ -20,10 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snnlib.loaders import MIN_IMAGES
 from snnlib.similarity.gram import gram, u_centered_triangles
 from snnlib.spec import SpecError
-
-MIN_IMAGES = 4  # HSIC_1 divides by n - 3
 
 
 def cka(x: Tensor | np.ndarray, y: Tensor | np.ndarray, debiased: bool = True) -> float:

@@ -26,11 +26,10 @@ import xarray as xr
 from torch import Tensor, nn
 
 from snnlib.layers import Layer, layer_coords
-from snnlib.loaders import Batch, check_loaders, group_of, length, paired
+from snnlib.loaders import MIN_IMAGES, Batch, check_loaders, group_of, length, paired
 from snnlib.memory import keep_freed_memory
 from snnlib.neurons import LIF
 from snnlib.recording import Recorder
-from snnlib.similarity.cka import MIN_IMAGES
 from snnlib.similarity.gram import step_grams, u_centered_triangles
 from snnlib.similarity.groups import grouped_products
 from snnlib.spec import GROUP, SpecError
@@ -64,7 +63,8 @@ def compare(
     Args:
         model_a, model_b: any torch modules; they run in eval mode and are left as they were. One network given twice
             runs once.
-        loader: batches of (images, labels) or of images; images (B, C, H, W), or frames (T, B, C, H, W).
+        loader: batches of (images, labels) or of images; images (B, C, H, W), or frames (T, B, C, H, W);
+            images in another layout need labels, which say how many there are.
         loader_b: the same images in the same order in another form (as events, attacked) for model_b.
         layers_a, layers_b: names of the modules to compare; None for all of `snnlib.layers.select_layers`.
         time: "concat" flattens features over time; "each" compares every step of one with every step of the other.

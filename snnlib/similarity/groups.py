@@ -43,7 +43,7 @@ def grouped_products(
     for g in range(groups):
         for h in range(g, groups):
             block_a = a.block(g, h)
-            block_b = block_a if b is a else b.block(g, h)
+            block_b = block_a if b is a else b.block(g, h).to(block_a.device)  # networks may be on two devices
             found = ((block_a @ block_b.T), block_a.square().sum(1), block_b.square().sum(1))
             once = 0.5 if g == h else 1.0  # a block within a group holds each pair of images twice
             for total, product in zip((ab, aa, bb), found, strict=True):
@@ -80,7 +80,8 @@ class _Side:
         place = low * n - low * (low + 1) // 2 + high - low - 1  # in a strict upper triangle, row after row
         place[low == high] = 0  # the diagonal is none of its entries, and 0
         columns = torch.from_numpy(place.ravel()).to(self.layers[0].device)
-        block = torch.cat([layer.index_select(1, columns).to(columns.device).double() for layer in self.layers])
+        here = (layer.to(columns.device).index_select(1, columns).double() for layer in self.layers)
+        block = torch.cat(list(here))
         if g == h:
             block[:, torch.from_numpy((low == high).ravel()).to(block.device)] = 0
         square = block.view(self.rows, i.size, j.size)

@@ -26,8 +26,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from snnlib.loaders import MIN_IMAGES
 from snnlib.similarity import terms
-from snnlib.similarity.cka import MIN_IMAGES, features_of
+from snnlib.similarity.cka import features_of
 from snnlib.spec import SpecError
 
 
