@@ -20,6 +20,7 @@ least 94 %, whatever the two errors' sizes. The pairs must be independent: two t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -62,7 +63,7 @@ class Effect:
 def effect(
     what: str,
     measure: Callable[..., float],
-    results: Sequence[xr.DataArray | tuple[xr.DataArray, ...]],
+    results: xr.DataArray | Sequence[xr.DataArray | tuple[xr.DataArray, ...]],
     level: float = 0.95,
 ) -> Effect:
     """The mean over pairs of networks of a number computed from each, with its interval over images and seeds.
@@ -72,6 +73,7 @@ def effect(
         measure: takes the arrays of one pair, without the dimension "group", and returns the number.
         results: for each pair of networks an array, or several that belong together, with the dimension "group": first
             all images, then all but one group at a time. Where arrays come without it, the interval is over seeds only.
+            The array of a single pair may stand for itself.
         level: probability that the interval should cover.
 
     Returns:
@@ -80,6 +82,7 @@ def effect(
     Raises:
         ValueError: no results.
     """
+    results = [results] if isinstance(results, xr.DataArray | xr.Dataset) else results
     if not results:
         raise ValueError(f"{what}: no results to compute it from")
     pairs = [result if isinstance(result, tuple) else (result,) for result in results]
@@ -104,12 +107,15 @@ def allowing_for_shared(found: Effect, *shared: Sequence[xr.DataArray]) -> Effec
         found: an effect over pairs of networks.
         shared: for each kind of ceiling an array a pair, equal ones being the same ceiling.
     """
-    different = min((len({a.values.tobytes() for a in arrays}) for arrays in shared), default=found.seeds)
-    if different >= found.seeds:
-        return found
-    stretch = np.sqrt(1 + found.seeds / (2 * different))
+    stretch = stretch_for_shared(found.seeds, *shared)
     low, high = (found.value + stretch * (end - found.value) for end in (found.low, found.high))
-    return replace(found, low=float(low), high=float(high))
+    return replace(found, low=low, high=high)
+
+
+def stretch_for_shared(pairs: int, *shared: Sequence[xr.DataArray]) -> float:
+    """How many times as wide `allowing_for_shared` takes an interval over so many pairs of networks; at least 1."""
+    different = min((len({a.values.tobytes() for a in arrays}) for arrays in shared), default=pairs)
+    return 1.0 if different >= pairs else math.sqrt(1 + pairs / (2 * different))
 
 
 def magnitude(signed: Effect) -> Effect:
@@ -161,8 +167,8 @@ def share(what: str, shares: Sequence[float], n: int, level: float = 0.95) -> Ef
 
     Wilson's interval (1927) for the share :math:`\bar p` of :math:`n_e` images, as in surveys of clusters (Korn and
     Graubard 1998): :math:`n_e = \bar p (1 - \bar p) / (s^2/K + \bar p (1 - \bar p) / n)` is how many independent images
-    would leave the error that images and seeds leave; :math:`t_\nu` stands for the normal quantile. It stays
-    within 0 and 1.
+    would leave the error that images and seeds leave; :math:`t_\nu` stands for the normal quantile. As in `interval`,
+    it is never taken narrower than that of either error alone. It stays within 0 and 1.
 
     Args:
         what: the share in words.
@@ -177,12 +183,14 @@ def share(what: str, shares: Sequence[float], n: int, level: float = 0.95) -> Ef
     if not p.size or n < 1 or not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"{what}: shares = {list(shares)} of n = {n} images; give shares from 0 to 1, of some images")
     k, mean = len(p), float(p.mean())
-    images, seeds = mean * (1 - mean) / n, float(p.var(ddof=1) / k) if k > 1 else 0.0
-    effective, freedom = float(n), max(n - 1.0, 1.0)
-    if seeds:
-        effective = mean * (1 - mean) / (images + seeds)
-        freedom = (images + seeds) ** 2 / (seeds**2 / (k - 1) + images**2 / freedom)
-    t = stats.t.ppf(0.5 + level / 2, freedom) ** 2 / effective
+    of_one = mean * (1 - mean)  # variance of one image's being right
+    # (variance as a share of it, degrees of freedom): 1 / n_e of the images, of the seeds, of both
+    parts = [(1 / n, max(n - 1.0, 1.0))]
+    if k > 1 and of_one and (seeds := float(p.var(ddof=1)) / k / of_one):
+        parts.append((seeds, k - 1.0))
+        both = sum(v for v, _ in parts)
+        parts.append((both, both**2 / sum(v**2 / f for v, f in parts)))
+    t = max(float(stats.t.ppf(0.5 + level / 2, f)) ** 2 * v for v, f in parts)
     middle, half = (mean + t / 2) / (1 + t), np.sqrt(t * mean * (1 - mean) + t**2 / 4) / (1 + t)
     return Effect(what, mean, float(max(middle - half, 0)), float(min(middle + half, 1)), n, k)
 

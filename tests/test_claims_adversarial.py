@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import xarray as xr
 from scipy.stats import binomtest
 
-from snnlib.claims.adversarial import LEAST, at_loss, c7, drift, of_blocks
+from snnlib.claims.adversarial import LEAST, at_loss, c7, differences, differences_by_block, drift, of_blocks
 from snnlib.studies import adversarial as study
 from snnlib.studies import adversarial_tables as tabled
 
@@ -55,15 +57,36 @@ def test_equal_loss_lies_between_two_epsilons():
 
 def test_supported_where_one_kind_drifts_further_both_ways():
     more, less = ([0, 0.4, 0.8], SAME), ([0, 0.1, 0.3], SAME)
-    for snn, ann, first in ((less, more, "ANN − SNN"), (more, less, "SNN − ANN")):
+    for snn, ann, further in ((less, more, "the ANN further"), (more, less, "the SNN further")):
         verdict = c7([pair(snn, ann, shift) for shift in (0.0, 0.01, -0.01)])
         assert verdict.word == "supported"
         equal, lost = (bound.effect for bound in verdict.bounds)
-        assert first in equal.what
+        assert further in equal.what
         assert equal.value == pytest.approx(0.4)  # mean of 0.3 and 0.5
         # half of 0.9 is half way from 0.6 to 0.3
         assert lost.value == pytest.approx(0.4)
         assert (equal.n_images, equal.seeds) == (100, 3)
+
+
+def test_blocks_of_opposite_sign_are_told_though_they_cancel_in_the_mean():
+    def apart(shift):
+        snn, ann = pair(([0, 0.4, 0.6], SAME), ([0, 0.4, 0.6], SAME), shift)
+        moved = ann["cka"].copy()
+        moved[1:, 1] -= 0.1  # the first block drifts further in the ANN
+        moved[1:, 2] += 0.1
+        return snn, ann.assign(cka=moved)
+
+    pairs = [apart(shift) for shift in (0.0, 0.01, -0.01)]
+    assert [one.value for one in differences_by_block(pairs).values()] == pytest.approx([0.1, -0.1])
+    assert [one.value for one in differences(pairs)] == pytest.approx([0, 0], abs=1e-9)
+    said = tabled.signs_in_words(SimpleNamespace(white_box=pairs))
+    assert "wholly above zero in 1 of 2 blocks (farthest in `l1`, 0.100 (0.100 to 0.100))" in said
+    assert "wholly below zero in 1 of 2 blocks (farthest in `l2`, −0.100 (−0.100 to −0.100))" in said
+    assert said.endswith("cancels in the means that the verdict is on.")
+    alike = [pair(([0, 0.4, 0.8], SAME), ([0, 0.4, 0.8], SAME))] * 2
+    assert "above zero in 0 of 2 blocks and wholly below zero in 0 of 2 blocks." in tabled.signs_in_words(
+        SimpleNamespace(white_box=alike)
+    )
 
 
 def test_not_supported_where_both_drift_alike():
@@ -85,7 +108,7 @@ def test_not_supported_where_the_two_ways_disagree_in_direction():
     verdict = c7([pair(snn, ann, shift) for shift in (0.0, 0.001, -0.001)])
     equal, lost = verdict.bounds
     assert (equal.effect.value, lost.effect.value) == pytest.approx((0.2, 0.15))
-    assert "ANN − SNN" in equal.effect.what and "SNN − ANN" in lost.effect.what
+    assert "the ANN further" in equal.effect.what and "the SNN further" in lost.effect.what
     assert (equal.kept, lost.kept, verdict.word) == ("kept", "kept", "not supported")
 
 

@@ -90,6 +90,15 @@ def test_the_shortfall_is_taken_group_by_group(scatter):
             assert half == pytest.approx(2 * jackknife(scatter[1:, layer]) / part)
 
 
+def test_curves_of_the_shortfall_allow_for_ceilings_that_pairs_share(scatter):
+    """With two seeds both pairs are held to one ceiling of each kind; with three, each has its own."""
+    for apart, stretch in ((0.0, np.sqrt(2)), (0.01, 1.0)):
+        arrays = [[level + scatter, level + apart + scatter] for level in (0.8, 0.9)]
+        curve = comparison([0.6 + scatter, 0.7 + scatter], *arrays).shortfall("short").query("measure == @CKA")
+        half = stats.t.ppf(0.975, 1) * np.std([0.6, 0.7 - apart], ddof=1) / np.sqrt(2)
+        assert ((curve["high"] - curve["low"]) / 2).tolist() == pytest.approx([stretch * half] * 3)
+
+
 def test_means_over_layers_carry_interval_images_and_pairs(scatter):
     pairs = comparison([0.6 + scatter, 0.7 + scatter], [0.8 + scatter] * 2, [0.9 + scatter] * 2)
     found = pairs.means()

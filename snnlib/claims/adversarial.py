@@ -71,8 +71,9 @@ def differences_by_block(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> dict
 
 
 def _size(signed: Effect) -> Effect:
-    """The size of a difference: the claim names no direction."""
-    return replace(magnitude(signed), what=f"size of the difference in drift, {signed.what}")
+    """The size of a difference: the claim names no direction. Who drifts further is said where the interval is sure."""
+    further = " (the ANN further)" if signed.low > 0 else " (the SNN further)" if signed.high < 0 else ""
+    return replace(magnitude(signed), what=f"size of the difference in drift{further}, {signed.what}")
 
 
 def drift(found: xr.Dataset) -> xr.DataArray:

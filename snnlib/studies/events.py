@@ -12,7 +12,7 @@ from snnlib.claims import events as claims
 from snnlib.data import recorded, simulate
 from snnlib.data.example import Example
 from snnlib.data.images import EVENTS, KNOWN
-from snnlib.evidence import Effect, effect, share
+from snnlib.evidence import Effect, effect, share, stretch_for_shared
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.spec import SpecError, StreamSpec, TrainSpec
@@ -69,7 +69,12 @@ class Comparison:
             by_name = [[by_measure(one["similarity"].sel(measure=name), series) for one in side] for side in sides]
             found = [_shortfall(*tables) for tables in zip(*by_name, strict=True)]
             curves.append(over_seeds(found).assign(measure=MEASURES[name].title))
-        return pd.concat(curves, ignore_index=True)
+        table = pd.concat(curves, ignore_index=True)
+        if "low" in table:
+            stretch = stretch_for_shared(len(self.cross), self.snn, self.ann)
+            ends = {end: table["value"] + stretch * (table[end] - table["value"]) for end in ("low", "high")}
+            table = table.assign(**ends)
+        return table
 
     def means(self) -> dict[str, Effect]:
         """CKA of SNN × ANN, and its shortfall, as means over corresponding layers."""
