@@ -8,8 +8,10 @@ from typing import Any
 
 import nbformat
 import pytest
+import torch
 from conftest import REPOSITORY
 from test_repository import NOTEBOOKS, parameters_of
+from torch import nn
 
 from snnlib import parameters
 from snnlib.claims import CLAIMS
@@ -69,3 +71,16 @@ def test_networks_of_ones_own_are_defined_in_under_20_lines(library: str) -> Non
     (source,) = [s for s in cells if re.search(rf"^(?:import|from) {library}\b", s, flags=re.MULTILINE)]
     lines = [line for line in source.splitlines() if line.strip() and not line.strip().startswith("#")]
     assert 0 < len(lines) < 20
+
+
+def test_the_guide_s_python_runs_as_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With the published networks alone, and a network of one's own."""
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path))
+    guide = (REPOSITORY / "book/reproduce.md").read_text(encoding="utf8")
+    (code,) = re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL)
+    own = nn.Sequential(nn.Flatten(), nn.Linear(256, 8), nn.ReLU())
+    names: dict[str, Any] = {"my_network": own}
+    exec(code, names)
+    assert names["cka"].sizes == {"layer_a": 74, "layer_b": 2}
+    hits = [(names["snn"].model(x).argmax(1) == y).float() for x, y in names["loader"]]
+    assert torch.cat(hits).mean() > 0.9, "the images are normalised as the network was trained"

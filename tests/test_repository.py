@@ -29,6 +29,7 @@ ROOMS = (
     "spec",
     "kernels",
     "memory",
+    "devices",
     "neurons",
     "models",
     "data",

@@ -6,8 +6,9 @@ A block computes, with shortcut :math:`S` and activation :math:`\sigma` (LIF neu
 
 The identity shortcut takes the raw input; where a stage halves the image, the shortcut takes the activated input
 through average pooling, a 1×1 convolution and batch norm. Three stages of :math:`n` blocks, 16, 32 and 64 channels
-times `width`: ResNet-20/38/56/110/164 have :math:`n` = 3/6/9/18/27. After He et al. (ECCV 2016), as in the released
-code of Li et al. (TMLR 2023).
+times `width`: ResNet-20/38/56/110/164 have :math:`n` = 3/6/9/18/27. After He et al. (ECCV 2016), as in the spiking
+networks of the released code of Li et al. (TMLR 2023); in its ordinary ones a ReLU that works in place rectifies what
+the identity shortcut takes.
 
 The stem, a convolution and batch norm, runs once on an image that is fed at every step, see `snnlib.models.parts`.
 """

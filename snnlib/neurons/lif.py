@@ -9,8 +9,9 @@ Recurrence over the time steps :math:`t = 1 \dots T`, with leak :math:`\tau`, th
     v[t] &= u[t]\,(1 - s[t])
 
 Hard reset to zero; the gradient flows through the reset. This is the neuron of Li et al. (TMLR 2023) as its released
-code runs it. In snnTorch it is `Leaky(beta=tau, threshold=v_threshold, reset_mechanism="zero", reset_delay=False)`
-with a spike function that fires at `>=`.
+code runs it with its default surrogate; with its triangular one it has :math:`H(0) = 0`. In snnTorch it is
+`Leaky(beta=tau, threshold=v_threshold, reset_mechanism="zero", reset_delay=False)` with a spike function that fires at
+`>=`.
 
 The step has no useful derivative. In the backward pass :math:`H'` is replaced by a surrogate, a function of
 :math:`z = u - v_{th}`: see `snnlib.neurons.surrogate`.

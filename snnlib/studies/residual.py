@@ -16,6 +16,7 @@ from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.spec import STAGES
 from snnlib.studies import rows
+from snnlib.training import Network
 
 EVERYWHERE, NOWHERE = "everywhere", "nowhere"
 CEILING = "ceiling, ANN × ANN"
@@ -29,7 +30,7 @@ class Residual:
     `controls`: ceilings and nulls of the networks with shortcuts everywhere, of the first pair. `measures`: that pair's
     corresponding layers by all measures, with shortcuts everywhere and nowhere; `beside`: by the name of the series
     their ceilings and untrained networks. `accuracy` has the columns shortcuts, network, seed and accuracy, a share of
-    `n_test` images.
+    `n_test` images, one row for each of `networks`.
     """
 
     cka: dict[str, list[xr.DataArray]]
@@ -37,6 +38,7 @@ class Residual:
     measures: dict[str, xr.Dataset]
     beside: dict[str, xr.Dataset]
     accuracy: pd.DataFrame
+    networks: list[Network]
     n_test: int
 
 
@@ -79,7 +81,7 @@ def residual(run: Run) -> Residual:
             run.network(spiking=k, seed=s, residual=variants[name], epochs=0) for k, s in ((True, i), (False, j))
         ]
         beside[f"untrained, {name}"] = run.measures(*untrained, jackknife=False)
-    return Residual(cka, controls, measures, beside, pd.concat(accuracy, ignore_index=True), run.n_test)
+    return Residual(cka, controls, measures, beside, pd.concat(accuracy, ignore_index=True), networks, run.n_test)
 
 
 def in_stages(kept: Sequence[int]) -> str:

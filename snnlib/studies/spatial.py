@@ -9,22 +9,23 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.claims.spatial import mean_of_blocks
-from snnlib.evidence import effect, share
+from snnlib.evidence import effect
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.spec import TrainSpec
-from snnlib.studies.rows import second_measures
+from snnlib.studies import rows
+from snnlib.training import Network
 
 Pair = tuple[int, int]  # seeds of the SNN and the ANN
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A width or a depth of both networks: the comparisons of its pairs, and all test accuracies."""
+    """A width or a depth of both networks: the comparisons of its pairs, and all its networks."""
 
     value: float
     cross: list[xr.DataArray]
-    accuracies: pd.DataFrame
+    networks: list[Network]
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def by_all_measures(cka: dict[str, list[xr.DataArray]], measures: dict[str, list
         tables.over_seeds([tables.corresponding(array, name) for array in arrays]).assign(measure=MEASURES["cka"].title)
         for name, arrays in cka.items()
     ]
-    return pd.concat([*curves, *second_measures(measures)], ignore_index=True)
+    return pd.concat([*curves, *rows.second_measures(measures)], ignore_index=True)
 
 
 def means_of_blocks(curves: pd.DataFrame) -> pd.DataFrame:
@@ -116,11 +117,10 @@ def swept(settings: list[Setting], n_test: int) -> tuple[pd.DataFrame, pd.DataFr
     cka, accuracy = [], []
     for one in settings:
         found = effect("CKA of block outputs", mean_of_blocks, one.cross)
-        cka.append({"setting": one.value, "network": "SNN × ANN", **_numbers(found)})
-        for network, rows in one.accuracies.groupby("network", sort=False):
-            found = share(f"accuracy of the {network}", rows["accuracy"].tolist(), n_test)
-            accuracy.append({"setting": one.value, "network": network, **_numbers(found, 100)})
-    return tuple(pd.DataFrame(rows).sort_values("setting", kind="stable") for rows in (cka, accuracy))
+        cka.append(rows.point(one.value, "SNN × ANN", found))
+        accuracy.append(tables.accuracies(one.networks).assign(setting=one.value))
+    drawn = pd.DataFrame(cka), rows.accuracies(pd.concat(accuracy), n_test)
+    return tuple(table.sort_values("setting", kind="stable") for table in drawn)
 
 
 def _both(run: Run, pair: Pair, **setting: float) -> tuple[TrainSpec, TrainSpec]:
@@ -159,8 +159,4 @@ def _setting(run: Run, pairs: list[Pair], name: str, value: float) -> Setting:
     chosen = pairs if value == run.value(name) else pairs[:1]
     both = [_both(run, pair, **{name: value}) for pair in chosen]
     networks = [run.train(spec) for specs in both for spec in specs]
-    return Setting(value, [run.compare(*specs, groups=True) for specs in both], tables.accuracies(networks))
-
-
-def _numbers(found, factor: float = 1) -> dict[str, float]:
-    return {"value": factor * found.value, "low": factor * found.low, "high": factor * found.high}
+    return Setting(value, [run.compare(*specs, groups=True) for specs in both], networks)

@@ -16,6 +16,7 @@ from snnlib.evidence import Effect, effect
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.studies import rows
+from snnlib.training import Network
 
 CROSS = "SNN × ANN"
 OF_BLOCKS = "CKA of block outputs"
@@ -32,7 +33,8 @@ class Temporal:
     pair: `step_controls`, nulls and ceilings of `across` at the run's T, and `controls`, those of `concat` by T.
     `measures`: corresponding layers by others than CKA, (measure, group, layer, step_a, step_b), by the series of
     `moving` and of `step_controls`, and of SNN × ANN; each has one entry, of the first pair at the run's T.
-    `accuracy` has the columns T, network, seed and accuracy, a share of `n_test` images; T is missing for the ANN.
+    `accuracy` has the columns T, network, seed and accuracy, a share of `n_test` images, one row for each of
+    `networks`; T is missing for the ANN.
     """
 
     T: int
@@ -45,6 +47,7 @@ class Temporal:
     controls: dict[str, dict[int, xr.DataArray]]
     measures: dict[str, list[xr.Dataset]]
     accuracy: pd.DataFrame
+    networks: list[Network]
     n_test: int
 
 
@@ -94,6 +97,7 @@ def temporal(run: Run) -> Temporal:
         controls=controls,
         measures=measures,
         accuracy=pd.concat(accuracy, ignore_index=True),
+        networks=networks,
         n_test=run.n_test,
     )
 
