@@ -31,6 +31,10 @@ from snnlib.studies.residual import EVERYWHERE, NOWHERE, residual
 from snnlib.studies.spatial import spatial
 from snnlib.studies.temporal import temporal
 
+QUESTIONS = {
+    1: "whether spiking networks learn other representations",
+    2: "whether their time carries representation power of its own",
+}
 SIGNS = {"supported": "✓", "not supported": "✗", "undecided": "?"}
 
 
@@ -92,6 +96,18 @@ def _protocol(lines: list[Line], *, name_claims: bool) -> str:
         f"trained on {_each(machines)}",
     ]
     return f"**Protocol{claimed}:** {' · '.join(parts)}."
+
+
+def answers(lines: list[Line]) -> Markdown:
+    """What the verdicts say on the paper's two questions, claim by claim: no more than that."""
+    said = []
+    for question, about in QUESTIONS.items():
+        words: dict[str, list[str]] = {}
+        for verdict in (line.verdict for line in lines if line.verdict.claim.question == question):
+            words.setdefault(verdict.word, []).append(verdict.claim.id)
+        found = [f"{', '.join(ids)} {'is' if len(ids) == 1 else 'are'} {word}" for word, ids in words.items()]
+        said.append(f"- **Question {question}**, {about}: {'; '.join(found)}.")
+    return Markdown("\n".join(said))
 
 
 def _machines(run: Run) -> list[str]:

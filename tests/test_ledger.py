@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from snnlib.claims import CLAIMS, Verdict
-from snnlib.ledger import Line, protocol
+from snnlib.ledger import Line, answers, protocol
 from snnlib.run import Run
 from snnlib.spec import PRESETS
 
@@ -29,6 +29,14 @@ def test_verdicts_under_several_presets_have_one_each_that_names_its_claims(run)
     assert "**Protocol of C1, C2:** preset `quick`" in said
     assert "**Protocol of C3:** preset `laptop`" in said
     assert said.count("The verdicts hold") == 1
+
+
+def test_each_question_is_answered_by_its_claims_and_their_words(run) -> None:
+    words = ["supported", "undecided", "not supported", "undecided", "supported", "undecided", "undecided", "supported"]
+    lines = [Line(Verdict(claim, (), word), (run,)) for claim, word in zip(CLAIMS, words, strict=True)]
+    one, two = answers(lines).data.splitlines()
+    assert one.endswith(": C1, C8 are supported; C2, C4, C6, C7 are undecided; C3 is not supported.")
+    assert two.endswith(": C5 is supported.")
 
 
 def test_a_verdict_on_chapters_of_two_presets_names_both(run) -> None:

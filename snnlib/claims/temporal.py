@@ -28,6 +28,7 @@ C5 = Claim(
     f"the first stage's is at most {HARDLY}.",
     where="temporal section",
     pages=("04_temporal",),
+    question=2,
 )
 
 

@@ -21,7 +21,8 @@ Word = Literal["supported", "not supported", "undecided"]
 class Claim:
     """A claim of the paper and the criterion by which this book judges it.
 
-    `where`: section or figure of the paper; `pages`: names of the notebooks that hold the evidence.
+    `where`: section or figure of the paper; `pages`: names of the notebooks that hold the evidence; `question`: the
+    paper's, 1 or 2, that it bears on.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Claim:
     criterion: str
     where: str
     pages: tuple[str, ...]
+    question: Literal[1, 2] = 1
 
 
 @dataclass(frozen=True)
