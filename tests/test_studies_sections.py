@@ -1,8 +1,9 @@
-"""What the sections on residual connections and on time draw and quote, from made-up results with a known answer."""
+"""What the sections on space, blocks and time draw and quote, from made-up results with a known answer."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from snnlib.evidence import Effect
 from snnlib.parameters import ResidualParameters
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
-from snnlib.studies import residual, rows, temporal
+from snnlib.studies import residual, rows, spatial, temporal
 
 RNG = np.random.default_rng(1)
 NAMES = [name for name, _, _ in layers()]
@@ -34,6 +35,24 @@ def measures(groups: int = 8) -> xr.Dataset:
     return xr.Dataset({"similarity": (("measure", "group", "layer"), values)}, coords)
 
 
+def test_a_sweep_stands_beside_networks_that_learned_nothing() -> None:
+    def trained(spiking: bool, accuracy: float) -> SimpleNamespace:
+        spec = SimpleNamespace(model=SimpleNamespace(spiking=spiking), seed=0)
+        return SimpleNamespace(spec=spec, history=[{"test_accuracy": accuracy}])
+
+    def setting(width: float, cka: float, pairs: int = 1) -> spatial.Setting:
+        cross = [grouped(blocks_of(cka + 0.01 * k, 0.6), 0.01) for k in range(pairs)]
+        untrained = [grouped(blocks_of(cka / 2, 0.6), 0.01)] * pairs
+        return spatial.Setting(width, cross, untrained, [trained(True, cka), trained(False, 0.95)])
+
+    cka, accuracy = spatial.swept([setting(1.0, 0.9, 2), setting(0.5, 0.8)], 200)
+    assert cka["setting"].tolist() == [0.5, 0.5, 1.0, 1.0]
+    values = cka.set_index(["network", "setting"])["value"]
+    assert values["SNN × ANN"].tolist() == pytest.approx([0.8, 0.905], abs=1e-3)
+    assert values["untrained"].tolist() == pytest.approx([0.4, 0.45], abs=1e-3)
+    assert accuracy.set_index(["network", "setting"])["value"]["SNN"].to_dict() == pytest.approx({0.5: 80, 1.0: 90})
+
+
 @pytest.fixture(scope="module")
 def blocks() -> residual.Residual:
     cka = {
@@ -44,7 +63,7 @@ def blocks() -> residual.Residual:
     said = [("everywhere", "SNN", 0.9), ("everywhere", "SNN", 0.94), ("in stage 1", "SNN", 0.5)]
     accuracy = pd.DataFrame(said, columns=["shortcuts", "network", "accuracy"])
     measured = {name: measures() for name in ("everywhere", "nowhere")}
-    return residual.Residual(cka, {}, measured, {"untrained, nowhere": measures()}, accuracy, 100)
+    return residual.Residual(cka, {}, measured, {"untrained, nowhere": measures()}, accuracy, [], 100)
 
 
 def test_other_measures_stand_at_the_places_of_the_blocks(blocks: residual.Residual) -> None:
@@ -212,6 +231,7 @@ def steps() -> temporal.Temporal:
         controls={"ceiling": dict.fromkeys((1, 2), flat[2][0])},
         measures={s: [measured(2)] for s in ("T = 2", "untrained, T = 2", "SNN × ANN", "ceiling", "silent")},
         accuracy=pd.DataFrame(said, columns=["network", "T", "accuracy"]),
+        networks=[],
         n_test=100,
     )
 

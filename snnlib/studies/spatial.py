@@ -21,10 +21,11 @@ Pair = tuple[int, int]  # seeds of the SNN and the ANN
 
 @dataclass(frozen=True)
 class Setting:
-    """A width or a depth of both networks: the comparisons of its pairs, and all its networks."""
+    """A width or a depth of both networks: the comparisons of its pairs, trained and untrained, and its networks."""
 
     value: float
     cross: list[xr.DataArray]
+    untrained: list[xr.DataArray]
     networks: list[Network]
 
 
@@ -116,8 +117,9 @@ def swept(settings: list[Setting], n_test: int) -> tuple[pd.DataFrame, pd.DataFr
     """Mean CKA of block outputs, and test accuracy in %, by setting, as `charts.sweep` takes them."""
     cka, accuracy = [], []
     for one in settings:
-        found = effect("CKA of block outputs", mean_of_blocks, one.cross)
-        cka.append(rows.point(one.value, "SNN × ANN", found))
+        for series, comparisons in (("SNN × ANN", one.cross), ("untrained", one.untrained)):
+            found = effect("CKA of block outputs", mean_of_blocks, comparisons)
+            cka.append(rows.point(one.value, series, found))
         accuracy.append(tables.accuracies(one.networks).assign(setting=one.value))
     drawn = pd.DataFrame(cka), rows.accuracies(pd.concat(accuracy), n_test)
     return tuple(table.sort_values("setting", kind="stable") for table in drawn)
@@ -159,4 +161,6 @@ def _setting(run: Run, pairs: list[Pair], name: str, value: float) -> Setting:
     chosen = pairs if value == run.value(name) else pairs[:1]
     both = [_both(run, pair, **{name: value}) for pair in chosen]
     networks = [run.train(spec) for specs in both for spec in specs]
-    return Setting(value, [run.compare(*specs, groups=True) for specs in both], networks)
+    initial = [_both(run, pair, **{name: value}, epochs=0) for pair in chosen]
+    cross, untrained = ([run.compare(*specs, groups=True) for specs in each] for each in (both, initial))
+    return Setting(value, cross, untrained, networks)
