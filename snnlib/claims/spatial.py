@@ -42,11 +42,11 @@ C1 = Claim(
     statement="The heatmap of all SNN layers against all ANN layers shows a checkerboard-like grid.",
     criterion=(
         "In different residual blocks, layers at the same place of the block are on average at least "
-        f"{LEAST_CONTRAST:g} more similar (CKA) than layers at different places. A checkerboard of one kind of layer, "
-        "such as block outputs, against all others is diluted in this mean: among layers at different places most are "
-        f"alike in being others. With the {PLACES} places of these blocks it has {contrast_of_checkerboard():.2f} of "
-        f"its amplitude as contrast, so a contrast of {LEAST_CONTRAST:g} takes one whose bright cells are "
-        f"{LEAST_CONTRAST / contrast_of_checkerboard():.3f} above its dark ones. One that is fainter does not pass."
+        f"{LEAST_CONTRAST:g} more similar (CKA) than layers at different places. If one kind of layer, such as block "
+        "outputs, stands out against all the others, this mean shows it only in part: most pairs of different places "
+        f"are two of the others, which are alike. With the {PLACES} places of these blocks it shows "
+        f"{contrast_of_checkerboard():.2f} of the step from dark to bright cells, so a contrast of {LEAST_CONTRAST:g} "
+        f"takes a step of {LEAST_CONTRAST / contrast_of_checkerboard():.3f}. A fainter pattern does not pass."
     ),
     where="Fig. 2",
     pages=(PAGE,),
