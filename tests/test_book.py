@@ -109,9 +109,12 @@ def test_charts_find_the_versions_they_want(built_site: BuiltSite) -> None:
 
 
 def test_vega_is_loaded_only_where_charts_are(built_site: BuiltSite) -> None:
+    loads = {}
     for path in built_site.html.rglob("*.html"):
         html = path.read_text(encoding="utf8")
-        assert ("_static/vega.js" in html) == ("typeof VEGA_DEBUG" in html), path
+        loads[path.stem] = "_static/vega.js" in html
+        assert loads[path.stem] == ("typeof VEGA_DEBUG" in html), path
+    assert loads["intro"] and not loads["references"]
 
 
 def test_the_site_says_what_it_serves(built_site: BuiltSite) -> None:
