@@ -259,6 +259,7 @@ class VggParameters(Parameters):
     family: ClassVar[str] = "vgg"
     preset_names: ClassVar[Mapping[str, str]] = {"depth": "vgg_depth", "width": "vgg_width"}
 
+    preset: Preset = "laptop"
     depth: Annotated[int, BeforeValidator(_one_of(*VGG_DEPTHS))] | None = None
 
 
