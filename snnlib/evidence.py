@@ -50,7 +50,8 @@ class Effect:
         if not np.isfinite(self.value):
             return "no value"
         known = np.isfinite([self.low, self.high]).all()
-        texts = [f"{x:.{digits}f}".replace("-", "−") for x in (self.value, self.low, self.high)]
+        rounded = (round(x, digits) + 0.0 for x in (self.value, self.low, self.high))  # + 0.0: no minus before zero
+        texts = [f"{x:.{digits}f}".replace("-", "−") for x in rounded]
         return f"{texts[0]} ({texts[1]} to {texts[2]})" if known else f"{texts[0]} (no interval)"
 
     def basis(self) -> str:

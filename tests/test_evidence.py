@@ -133,6 +133,7 @@ def test_an_effect_in_words_has_true_minus_signs_in_its_numbers_only() -> None:
     text = str(Effect("block-wise", -0.5, -0.75, -0.25, 8, 2))
     assert text == "block-wise: −0.500 (−0.750 to −0.250)"
     assert Effect("x", 0.5, float("nan"), float("nan"), 8, 1).numbers(1) == "0.5 (no interval)"
+    assert Effect("x", -0.0, -0.004, 0.006, 8, 2).numbers(2) == "0.00 (0.00 to 0.01)"
 
 
 @pytest.mark.parametrize(("hits", "n"), [(180, 200), (0, 90), (90, 90), (1, 1000)])
