@@ -110,10 +110,10 @@ def plain(value: Any, digits: int = 4) -> Any:
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """A number as the reader sees it, with a real minus sign."""
+    """A number as the reader sees it, with a real minus sign, and none before a rounded zero."""
     if value is None or not math.isfinite(value):
         return "no value"
-    return f"{float(value):.{digits}f}".replace("-", "−")
+    return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def span(value: Any, low: Any = None, high: Any = None, digits: int = 3) -> str:
