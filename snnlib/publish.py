@@ -23,8 +23,10 @@ from torch import Tensor, nn
 from snnlib import similarity
 from snnlib.devices import best_device
 from snnlib.entries import Entry
+from snnlib.devices import best_device
+from snnlib.entries import Entry
 from snnlib.experiments import RESULT, WEIGHTS, test_batches
-from snnlib.spec import CompareSpec, DataSpec, MeasuresSpec, RatesSpec, Spec, SpecError, TrainSpec
+from snnlib.spec import CompareSpec, DataSpec, MeasuresSpec, RatesSpec, Spec, SpecError, TrainSpec, networks_of
 from snnlib.store import Store
 
 STEPS = 32_000  # of a published number: as many as 16 bits hold on either side of zero
@@ -132,8 +134,7 @@ def verifiable(store: Store) -> list[Entry]:
     names = {entry.folder.name for entry in entries}
 
     def has_networks(spec: Spec) -> bool:
-        networks = (value for _, value in spec if isinstance(value, TrainSpec))
-        return all(network.epochs == 0 or network.name in names for network in networks)
+        return all(network.epochs == 0 or network.name in names for network in networks_of(spec))
 
     return [entry for entry in entries if type(entry.spec) in TOLERANCES and has_networks(entry.spec)]
 
@@ -143,7 +144,7 @@ def at_hand(store: Store, entries: list[Entry]) -> tuple[list[Entry], dict[DataS
 
     A data set of the same name may hold other images: all of them where the results are of a subset.
     """
-    data = [next(value for _, value in entry.spec if isinstance(value, TrainSpec)).data for entry in entries]
+    data = [next(networks_of(entry.spec)).data for entry in entries]
     missing = {}
     for one in dict.fromkeys(data):
         try:

@@ -7,7 +7,18 @@ import sys
 import pytest
 
 from snnlib.parameters import ManyClassesParameters, OwnNetworksParameters, Parameters, SpatialParameters, VggParameters
-from snnlib.spec import PRESETS, CompareSpec, DataSpec, ModelSpec, RatesSpec, SpecError, TrainSpec
+from snnlib.spec import (
+    PRESETS,
+    AttackSpec,
+    CompareSpec,
+    DataSpec,
+    ModelSpec,
+    RatesSpec,
+    SpecError,
+    StreamSpec,
+    TrainSpec,
+    networks_of,
+)
 
 DIGITS = DataSpec(dataset="digits", fingerprint="0" * 16, in_channels=1, num_classes=10, image_size=16)
 
@@ -63,6 +74,17 @@ def test_an_ann_is_one_network_whatever_t_says():
 )
 def test_one_network_has_one_hash(one, other):
     assert ModelSpec(**one).hash == ModelSpec(**other).hash
+
+
+def test_a_result_names_the_networks_that_it_builds_on_each_once():
+    a, b = train_spec(), train_spec(seed=1)
+    attack = {"epsilons": (0.1,), "n_images": 8}
+    assert list(networks_of(CompareSpec(a=b, b=a, n_images=8))) == [b, a]
+    assert list(networks_of(CompareSpec(a=a, b=a, n_images=8))) == [a]
+    assert list(networks_of(AttackSpec(source=b, targets=(a, b), method="fgsm", **attack))) == [b, a]
+    assert list(networks_of(AttackSpec(targets=(a, b), method="noise", start=0, **attack))) == [a, b]
+    frames = DIGITS.model_copy(update={"frames": 4})
+    assert not [*networks_of(a), *networks_of(StreamSpec(data=frames))]
 
 
 def test_a_spec_comes_back_from_its_json():

@@ -12,7 +12,7 @@ import xarray as xr
 
 from snnlib.entries import Entry
 from snnlib.measurements import Measurements
-from snnlib.spec import DataSpec, SamplesSpec, Spec, StreamSpec, TrainSpec
+from snnlib.spec import DataSpec, SamplesSpec, Spec, StreamSpec, TrainSpec, networks_of
 
 if TYPE_CHECKING:
     from snnlib.store import Store
@@ -89,7 +89,7 @@ def origin(sources: Iterable[Any], store: Store | None) -> Origin:
         elif isinstance(one, DataSpec):
             data[one] = None
         else:
-            found |= {spec.name: spec for spec in (*_networks(one), one)}
+            found |= {spec.name: spec for spec in (*networks_of(one), one)}
     data |= {spec.data: None for spec in found.values() if isinstance(spec, TrainSpec | SamplesSpec | StreamSpec)}
     entries = {name: store.find(spec) if store else None for name, spec in found.items()}
     return Origin(found, entries, tuple(data), tuple(measured))
@@ -127,10 +127,3 @@ def _spec_of(result: xr.DataArray | xr.Dataset, store: Store | None) -> Spec:
     if entry is None:
         raise ValueError(f"the store of this page has no entry {name}; name what it is made of instead")
     return entry.spec
-
-
-def _networks(spec: Spec) -> Iterator[TrainSpec]:
-    """The networks that a result is computed from."""
-    for field in type(spec).model_fields:
-        value = getattr(spec, field)
-        yield from (one for one in (value if isinstance(value, tuple) else [value]) if isinstance(one, TrainSpec))

@@ -15,7 +15,16 @@ from snnlib.spec.base import (
     UnitFloat,
     explain,
 )
-from snnlib.spec.networks import DEPTHS, STAGES, VGG_DEPTHS, DataSpec, ModelSpec, TrainSpec
+from snnlib.spec.networks import (
+    DEPTHS,
+    STAGES,
+    VGG_DEPTHS,
+    DataSpec,
+    ModelSpec,
+    TrainSpec,
+    networks_among,
+    networks_of,
+)
 from snnlib.spec.presets import PRESETS, Preset
 from snnlib.spec.results import GROUP, CompareSpec, MeasuresSpec, RatesSpec, SamplesSpec, StreamSpec
 
@@ -42,4 +51,6 @@ __all__ = [
     "TrainSpec",
     "UnitFloat",
     "explain",
+    "networks_among",
+    "networks_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, field_validator, model_validator
@@ -141,3 +142,14 @@ class TrainSpec(Spec):
         depth = VGG_WORK.get(arch) or int(arch.removeprefix("resnet"))
         steps = self.data.frames or (self.model.T if self.model.spiking else 1)
         return depth * self.model.width**2 * steps
+
+
+def networks_of(spec: Spec) -> Iterator[TrainSpec]:
+    """The networks that a result builds on, each once, in the order of its fields; none of a network."""
+    return networks_among(value for _, value in spec)
+
+
+def networks_among(values: Iterable[Any]) -> Iterator[TrainSpec]:
+    """The networks among the values of a result's fields, which may be tuples of them; each once."""
+    parts = (part for value in values for part in (value if isinstance(value, tuple) else (value,)))
+    return iter(dict.fromkeys(part for part in parts if isinstance(part, TrainSpec)))

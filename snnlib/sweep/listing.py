@@ -7,7 +7,7 @@ chapters do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from snnlib.data.images import EVENTS, KNOWN
@@ -24,7 +24,7 @@ from snnlib.parameters import (
     VggParameters,
 )
 from snnlib.run import Run
-from snnlib.spec import PRESETS, DataSpec, Spec, TrainSpec
+from snnlib.spec import PRESETS, DataSpec, Spec, TrainSpec, networks_of
 from snnlib.studies.adversarial import adversarial
 from snnlib.studies.appendix import examples, further_case
 from snnlib.studies.events import event_data, stream_spec
@@ -127,17 +127,6 @@ class Anything:
 
     def __getitem__(self, _: Any) -> Anything:
         return self
-
-
-def networks_of(spec: Spec) -> Iterator[TrainSpec]:
-    """The networks that a result builds on, each once; none of a network."""
-    found: dict[TrainSpec, None] = {}
-    for name in type(spec).model_fields:
-        value = getattr(spec, name)
-        for one in value if isinstance(value, tuple) else (value,):
-            if isinstance(one, TrainSpec):
-                found[one] = None
-    return iter(found)
 
 
 def _hollow(store: AskedStore) -> type[Run]:

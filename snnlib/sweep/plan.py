@@ -16,7 +16,7 @@ The order is that in which things are made. A list may be cut short, or put into
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import yaml
 
 from snnlib import spec as specs
 from snnlib.provenance import PACKAGE
-from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec
+from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec, networks_among
 from snnlib.sweep.listing import CHAPTERS
 
 FOLDER = PACKAGE.parent / "workflow" / "presets"
@@ -65,7 +65,7 @@ class Plan:
             if "data" in fields:
                 fields["data"] = _data(data, fields["data"])
             if "n_images" in fields:
-                first = next(networks_in(fields))
+                first = next(networks_among(fields.values()))
                 fields["n_images"] = min(fields["n_images"], n_test[first.data.dataset])
             found[getattr(specs, kind)(**fields)] = tuple(chapters)
         return found
@@ -181,10 +181,3 @@ def _named(trained: Mapping[str, TrainSpec], value: Any) -> Any:
     if value not in trained:
         raise SpecError(f"{value!r} is compared in the list, but not among its networks")
     return trained[value]
-
-
-def networks_in(fields: Mapping[str, Any]) -> Iterator[TrainSpec]:
-    """The networks among the fields of a result."""
-    for field in NETWORKS:
-        value = fields.get(field)
-        yield from value if isinstance(value, tuple) else [value] if value is not None else []
