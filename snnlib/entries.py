@@ -20,6 +20,7 @@ from snnlib import spec as specs
 from snnlib.spec import Spec
 
 CARD, SUMS = "card.json", "SHA256SUMS"
+LAYERS = ("published", "cache")
 
 
 class DamagedEntry(UserWarning):
@@ -35,7 +36,7 @@ class Entry:
     """One stored model or result."""
 
     folder: Path
-    layer: str  # "published" or "cache"
+    layer: str  # of `LAYERS`
     card: dict[str, Any]
 
     @property
@@ -74,6 +75,14 @@ def damage(folder: Path) -> str | None:
         if _sha256(path) != expected:
             return f"{path} does not have the checksum that {SUMS} gives"
     return None
+
+
+def look(folder: Path, layer: str) -> Entry | str:
+    """The entry in a folder, or what is wrong with it: also that another process replaced it while it was read."""
+    try:
+        return damage(folder) or Entry(folder, layer, read_card(folder))
+    except OSError as error:
+        return f"{folder} cannot be read ({error})"
 
 
 def _sha256(path: Path) -> str:

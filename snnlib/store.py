@@ -21,15 +21,15 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from snnlib.data.images import default_cache_dir
-from snnlib.entries import CARD, DamagedEntry, Entry, OtherCode, damage, read_card, seal, whole_folder
+from snnlib.entries import LAYERS, DamagedEntry, Entry, OtherCode, damage, look, read_card, seal, whole_folder
 from snnlib.provenance import PACKAGE, code_fingerprint, provenance
 from snnlib.spec import DataSpec, Spec, SpecError
 from snnlib.working import Working
@@ -83,7 +83,7 @@ class Store:
         self.asked[spec.name] = spec
         if (value := self._read_if_there(spec)) is not None:
             return value
-        with self._lock(spec):
+        with self._lock(spec.name):
             self._recover(spec)
             if (value := self._read_if_there(spec)) is not None:  # another process made it meanwhile
                 return value
@@ -107,25 +107,22 @@ class Store:
 
         Damage is named and set aside. An entry of the cache that was made by other code than runs now does not count.
         """
-        found = [self._sound(spec, layer) for layer in ("published", "cache")]
-        return max(filter(None, found), key=lambda entry: entry.card["made"], default=None)  # the first of equals
+        return _newest(self._sound(spec, layer) for layer in LAYERS)
 
     def named(self, name: str) -> Entry | None:
-        """The entry that a result names in its `attrs["entry"]`, or None: as `find`."""
-        for root in (self.published, self.cache / "entries"):
-            if (root / name / CARD).is_file():
-                return self.find(Entry(root / name, "", read_card(root / name)).spec)
-        return None
+        """The newest undamaged entry of the name that a result has in `attrs["entry"]`, whether it counts or not."""
+        return _newest(self._undamaged(name, layer) for layer in LAYERS)
 
     def entries(self) -> Iterator[Entry]:
         """All undamaged entries of both layers, published ones first, by name."""
         for layer, folder in self.folders():
-            if not damage(folder):
-                yield Entry(folder, layer, read_card(folder))
+            if isinstance(entry := look(folder, layer), Entry):
+                yield entry
 
     def folders(self) -> Iterator[tuple[str, Path]]:
         """(layer, folder) of all entries, damaged ones too."""
-        for layer, root in (("published", self.published), ("cache", self.cache / "entries")):
+        for layer in LAYERS:
+            root = self._folder("", layer)
             for folder in sorted(root.iterdir()) if root.is_dir() else ():
                 if folder.is_dir() and not folder.name.startswith("."):
                     yield layer, folder
@@ -170,7 +167,7 @@ class Store:
             raise SpecError(f"{spec.name} is not in the store: compute it before publishing it")
         if entry.layer == "cache":
             self.published.mkdir(parents=True, exist_ok=True)
-            with self._lock(spec), whole_folder(self.published / spec.name, self.published) as folder:
+            with self._lock(spec.name), whole_folder(self.published / spec.name, self.published) as folder:
                 shutil.copytree(entry.folder, folder, dirs_exist_ok=True)
                 if change is not None:
                     seal(folder, change(folder, entry.card))
@@ -201,40 +198,46 @@ class Store:
     def _must_renew(self, spec: Spec) -> bool:
         return self._recompute and spec.hash not in self._renewed
 
-    def _folder(self, spec: Spec, layer: str) -> Path:
-        return (self.published if layer == "published" else self.cache / "entries") / spec.name
+    def _folder(self, name: str, layer: str) -> Path:
+        return (self.published if layer == "published" else self.cache / "entries") / name
+
+    def _undamaged(self, name: str, layer: str) -> Entry | None:
+        """The entry in one layer, if it is there and undamaged; damage is named and set aside."""
+        folder = self._folder(name, layer)
+        if not folder.is_dir():
+            return None
+        found = look(folder, layer)
+        if isinstance(found, str):
+            # Perhaps another process is just replacing it: look again when nobody is. To publish is to rename, which
+            # is over by now, so that nobody waits for the lock, which also those hold that compute.
+            with self._lock(name) if layer == "cache" else nullcontext():
+                found = look(folder, layer)
+                if isinstance(found, str):
+                    self._set_aside(folder, layer, found)
+        return found if isinstance(found, Entry) else None
 
     def _sound(self, spec: Spec, layer: str) -> Entry | None:
         """The entry in one layer, if it is there, undamaged, and in the cache made by the code that runs now."""
         from snnlib import experiments
 
-        folder = self._folder(spec, layer)
-        if not folder.is_dir():
+        entry = self._undamaged(spec.name, layer)
+        if entry is None or (layer == "cache" and entry.card["code"] != code_fingerprint(experiments.rooms(spec))):
             return None
-        if damage(folder):
-            # perhaps another process is just replacing it: look again when nobody is
-            with self._lock(spec):
-                if (problem := damage(folder)) is not None:
-                    self._set_aside(folder, layer, problem)
-                    return None
-        entry = Entry(folder, layer, read_card(folder))
-        stale = layer == "cache" and entry.card["code"] != code_fingerprint(experiments.rooms(spec))
-        return None if stale else entry
+        return entry
 
     def _read_if_there(self, spec: Spec) -> Any:
         """The value of `spec`, or None. Read again if the entry was replaced meanwhile: no old card, new weights."""
         while not self._must_renew(spec) and (entry := self.find(spec)):
             with suppress(FileNotFoundError):
-                before = entry.folder.stat().st_ino
                 value = self.read(entry)
-                if entry.folder.stat().st_ino == before:
+                if read_card(entry.folder) == entry.card:
                     return value
         return None
 
     def _make(self, spec: Spec, siblings: int, stop: threading.Event | None) -> Any:
         from snnlib import experiments
 
-        if self._folder(spec, "cache").is_dir() and not self._must_renew(spec):
+        if self._folder(spec.name, "cache").is_dir() and not self._must_renew(spec):
             print(f"{spec.name} in the cache was made by other code: it is made again", file=sys.stderr)
         context = Working(self, spec, self.cache / "working" / spec.name, siblings, stop)
         started = time.perf_counter()
@@ -254,7 +257,7 @@ class Store:
 
     def _recover(self, spec: Spec) -> None:
         """Tidy up after a process that was killed while it wrote: keep a whole entry that has lost its place."""
-        target = self._folder(spec, "cache")
+        target = self._folder(spec.name, "cache")
         for abandoned in self.cache.glob(f".{spec.name}-*"):
             for whole in (abandoned / "entry", abandoned):
                 if not target.exists() and damage(whole) is None:
@@ -262,15 +265,15 @@ class Store:
             shutil.rmtree(abandoned, ignore_errors=True)
 
     @contextmanager
-    def _lock(self, spec: Spec) -> Iterator[None]:
+    def _lock(self, name: str) -> Iterator[None]:
         """One process at a time works on an entry; within this store object the lock may be taken again."""
-        path = self.cache / "locks" / f"{spec.name}.lock"
+        path = self.cache / "locks" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self._locks.setdefault(spec.name, FileLock(path))
+        lock = self._locks.setdefault(name, FileLock(path))
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            print(f"another process is computing {spec.name}; waiting for it", file=sys.stderr, flush=True)
+            print(f"another process is computing {name}; waiting for it", file=sys.stderr, flush=True)
             lock.acquire()
         try:
             yield
@@ -288,6 +291,10 @@ class Store:
             aside.rmdir()
             return
         warnings.warn(f"{problem}; set aside in {aside} and made again", DamagedEntry, stacklevel=3)
+
+
+def _newest(found: Iterable[Entry | None]) -> Entry | None:
+    return max(filter(None, found), key=lambda entry: entry.card["made"], default=None)  # the first of equals
 
 
 def _made(folder: Path) -> Path:

@@ -15,8 +15,8 @@ import torch
 import xarray as xr
 from PIL import Image
 
+from snnlib import entries as entries_room
 from snnlib import experiments
-from snnlib import store as store_room
 from snnlib.entries import damage, seal
 from snnlib.parameters import Parameters
 from snnlib.run import Run
@@ -119,6 +119,19 @@ def test_published_comes_first_and_is_never_written_to(run, computed, tmp_path):
     assert (folder / "weights.safetensors").read_bytes() == b"broken"
 
 
+def test_damage_of_the_published_layer_holds_nobody_up(run, tmp_path):
+    """Neither those who look for an entry, who wait for no lock, nor those who name one that the cache has, too."""
+    spec = untrained(run)
+    run.store.get(spec)
+    (run.store.publish(spec) / "card.json").write_text("no card")
+    with pytest.warns(DamagedEntry, match="passed over"):
+        assert Store(cache=tmp_path / "other").find(spec) is None
+    assert not (tmp_path / "other").exists()
+    with pytest.warns(DamagedEntry, match="passed over"):
+        assert Store().named(spec.name) == Store().find(spec)
+    assert Store().named("gone") is None
+
+
 def test_publishing_what_is_not_there_is_an_error(run):
     with pytest.raises(SpecError, match="not in the store"):
         run.store.publish(untrained(run))
@@ -195,18 +208,20 @@ def test_an_entry_that_lost_its_place_to_a_kill_is_found_again(run, computed):
     assert not list(run.store.cache.glob(f".{spec.name}*"))
 
 
-def test_an_entry_that_is_being_replaced_is_not_taken_for_damaged(run, computed, monkeypatch):
-    """The reader sees old checksums with new files; under the lock it looks again, and all is well."""
+@pytest.mark.parametrize("reads", ["damage", "read_card"])
+def test_an_entry_that_is_being_replaced_is_not_taken_for_damaged(run, computed, monkeypatch, reads):
+    """The reader sees old checksums with new files, or no card; under the lock it looks again, and all is well."""
     spec = untrained(run)
     run.store.get(spec)
-    seen, original = [], store_room.damage
+    seen, original = [], getattr(entries_room, reads)
 
     def first_time_unlucky(folder):
         seen.append(folder)
-        return "it looks damaged" if len(seen) == 1 else original(folder)
+        return original(folder if len(seen) > 1 else folder / "gone")
 
-    monkeypatch.setattr(store_room, "damage", first_time_unlucky)
+    monkeypatch.setattr(entries_room, reads, first_time_unlucky)
     Store().get(spec)
+    assert len(seen) > 1
     assert computed == [spec.name]
     assert not (run.store.cache / "damaged").exists()
 
