@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +85,25 @@ def look(folder: Path, layer: str) -> Entry | str:
         return f"{folder} cannot be read ({error})"
 
 
+def changed_inputs(card: dict[str, Any], held: Callable[[str], Entry | None]) -> list[str]:
+    """Names of the networks that a result was computed from and that are there with other weights now.
+
+    Weights that were halved to be published do not count: they were published because they compute the same. Nor does
+    a network that is not there.
+
+    Args:
+        card: the result's.
+        held: name -> the entry that is there, if any.
+    """
+    now = {name: entry for name in card.get("inputs", {}) if (entry := held(name)) and not is_halved(entry)}
+    return [name for name, entry in now.items() if entry.checksum != card["inputs"][name]]
+
+
+def is_halved(entry: Entry) -> bool:
+    """Whether the weights of a network are those of its training in half precision, as it was published."""
+    return bool(entry.card.get("half", {}).get("taken"))
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -120,3 +139,15 @@ def whole_folder(target: Path, scratch: Path) -> Iterator[Path]:
             os.replace(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def set_aside(folder: Path, room: Path) -> Path | None:
+    """Move an entry out of the way, into a new folder of `room`, which is returned; None if another process did."""
+    room.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=room))
+    try:
+        os.replace(folder, aside / folder.name)
+    except FileNotFoundError:
+        aside.rmdir()
+        return None
+    return aside

@@ -4,9 +4,9 @@
     CACHE/working/<words>-<hash>/   checkpoints of what is being computed
     CACHE/locks/, CACHE/damaged/    one lock an entry; entries whose checksum was wrong, set aside
 
-`Store.get(spec)` finds an entry in the published layer, else in the cache, else computes it and keeps it. What was made
-anew in the cache comes before the published; what other code left in the cache does not count. An entry is written
-under a temporary name and renamed whole. Of two processes that ask for the same thing one works, the other waits.
+`Store.get(spec)` finds an entry in the published layer, else in the cache, else computes it and keeps it; which entries
+count says `snnlib.shelves`. An entry is written under a temporary name and renamed whole. Of two processes that ask for
+the same thing one works, the other waits.
 
 A result says in `attrs["entry"]` which entry it is, and the card of an entry, under "inputs", the checksums of what it
 was computed from.
@@ -21,16 +21,14 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
-from snnlib.data.images import default_cache_dir
-from snnlib.entries import LAYERS, DamagedEntry, Entry, OtherCode, damage, look, read_card, seal, whole_folder
-from snnlib.provenance import PACKAGE, code_fingerprint, provenance
+from snnlib.entries import Entry, OtherCode, damage, read_card, seal, whole_folder
+from snnlib.provenance import code_fingerprint, provenance
+from snnlib.shelves import Shelves
 from snnlib.spec import DataSpec, Spec, SpecError
 from snnlib.working import Working
 
@@ -38,12 +36,7 @@ if TYPE_CHECKING:
     from snnlib.team import Team
 
 
-def published_folder() -> Path:
-    """`SNNLIB_PUBLISHED`, or `published/` beside the package in its checkout."""
-    return Path(os.environ.get("SNNLIB_PUBLISHED") or PACKAGE.parent / "published").expanduser()
-
-
-class Store:
+class Store(Shelves):
     """See the module's text.
 
     Args:
@@ -64,14 +57,12 @@ class Store:
         recompute: bool = False,
         team: Team | None = None,
     ) -> None:
-        self.cache = Path(cache or default_cache_dir())
-        self.published = Path(published or published_folder())
+        super().__init__(cache, published)
         self.data_root, self.dataset = data_root, dataset
         self.asked: dict[str, Spec] = {}  # by name of the entry, what was asked of this store object
         self.team = team
         self._recompute = recompute
         self._renewed: set[str] = set()  # what this store object has made anew already
-        self._locks: dict[str, FileLock] = {}
 
     def get(self, spec: Spec, *, siblings: int = 1, stop: threading.Event | None = None) -> Any:
         """The value of `spec`: a `training.Network`, or an `xarray.DataArray` or `Dataset`.
@@ -83,7 +74,7 @@ class Store:
         self.asked[spec.name] = spec
         if (value := self._read_if_there(spec)) is not None:
             return value
-        with self._lock(spec.name):
+        with self.lock(spec.name):
             self._recover(spec)
             if (value := self._read_if_there(spec)) is not None:  # another process made it meanwhile
                 return value
@@ -101,31 +92,6 @@ class Store:
             tasks = [lambda stop, spec=spec: self.get(spec, siblings=siblings, stop=stop) for spec in missing]
             workers.side_by_side(tasks, [sizes[spec] for spec in missing])
         return [self.get(spec) for spec in specs]
-
-    def find(self, spec: Spec) -> Entry | None:
-        """The newest undamaged entry of `spec`: the published one, unless it was made anew in the cache since.
-
-        Damage is named and set aside. An entry of the cache that was made by other code than runs now does not count.
-        """
-        return _newest(self._sound(spec, layer) for layer in LAYERS)
-
-    def named(self, name: str) -> Entry | None:
-        """The newest undamaged entry of the name that a result has in `attrs["entry"]`, whether it counts or not."""
-        return _newest(self._undamaged(name, layer) for layer in LAYERS)
-
-    def entries(self) -> Iterator[Entry]:
-        """All undamaged entries of both layers, published ones first, by name."""
-        for layer, folder in self.folders():
-            if isinstance(entry := look(folder, layer), Entry):
-                yield entry
-
-    def folders(self) -> Iterator[tuple[str, Path]]:
-        """(layer, folder) of all entries, damaged ones too."""
-        for layer in LAYERS:
-            root = self._folder("", layer)
-            for folder in sorted(root.iterdir()) if root.is_dir() else ():
-                if folder.is_dir() and not folder.name.startswith("."):
-                    yield layer, folder
 
     def images(self, data: DataSpec) -> Any:
         """The images that `data` names, opened at this store's `data_root`.
@@ -167,7 +133,7 @@ class Store:
             raise SpecError(f"{spec.name} is not in the store: compute it before publishing it")
         if entry.layer == "cache":
             self.published.mkdir(parents=True, exist_ok=True)
-            with self._lock(spec.name), whole_folder(self.published / spec.name, self.published) as folder:
+            with self.lock(spec.name), whole_folder(self.published / spec.name, self.published) as folder:
                 shutil.copytree(entry.folder, folder, dirs_exist_ok=True)
                 if change is not None:
                     seal(folder, change(folder, entry.card))
@@ -198,33 +164,6 @@ class Store:
     def _must_renew(self, spec: Spec) -> bool:
         return self._recompute and spec.hash not in self._renewed
 
-    def _folder(self, name: str, layer: str) -> Path:
-        return (self.published if layer == "published" else self.cache / "entries") / name
-
-    def _undamaged(self, name: str, layer: str) -> Entry | None:
-        """The entry in one layer, if it is there and undamaged; damage is named and set aside."""
-        folder = self._folder(name, layer)
-        if not folder.is_dir():
-            return None
-        found = look(folder, layer)
-        if isinstance(found, str):
-            # Perhaps another process is just replacing it: look again when nobody is. To publish is to rename, which
-            # is over by now, so that nobody waits for the lock, which also those hold that compute.
-            with self._lock(name) if layer == "cache" else nullcontext():
-                found = look(folder, layer)
-                if isinstance(found, str):
-                    self._set_aside(folder, layer, found)
-        return found if isinstance(found, Entry) else None
-
-    def _sound(self, spec: Spec, layer: str) -> Entry | None:
-        """The entry in one layer, if it is there, undamaged, and in the cache made by the code that runs now."""
-        from snnlib import experiments
-
-        entry = self._undamaged(spec.name, layer)
-        if entry is None or (layer == "cache" and entry.card["code"] != code_fingerprint(experiments.rooms(spec))):
-            return None
-        return entry
-
     def _read_if_there(self, spec: Spec) -> Any:
         """The value of `spec`, or None. Read again if the entry was replaced meanwhile: no old card, new weights."""
         while not self._must_renew(spec) and (entry := self.find(spec)):
@@ -237,8 +176,9 @@ class Store:
     def _make(self, spec: Spec, siblings: int, stop: threading.Event | None) -> Any:
         from snnlib import experiments
 
-        if self._folder(spec.name, "cache").is_dir() and not self._must_renew(spec):
-            print(f"{spec.name} in the cache was made by other code: it is made again", file=sys.stderr)
+        before = None if self._must_renew(spec) else self.undamaged(spec.name, "cache")
+        if before and (reason := self.outdated(spec, before.card)):
+            print(f"{spec.name} in the cache {reason}: it is made again", file=sys.stderr)
         context = Working(self, spec, self.cache / "working" / spec.name, siblings, stop)
         started = time.perf_counter()
         value = experiments.compute(spec, context)
@@ -257,46 +197,9 @@ class Store:
 
     def _recover(self, spec: Spec) -> None:
         """Tidy up after a process that was killed while it wrote: keep a whole entry that has lost its place."""
-        target = self._folder(spec.name, "cache")
+        target = self.folder(spec.name, "cache")
         for abandoned in self.cache.glob(f".{spec.name}-*"):
             for whole in (abandoned / "entry", abandoned):
                 if not target.exists() and damage(whole) is None:
                     os.replace(whole, target)
             shutil.rmtree(abandoned, ignore_errors=True)
-
-    @contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
-        """One process at a time works on an entry; within this store object the lock may be taken again."""
-        path = self.cache / "locks" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self._locks.setdefault(name, FileLock(path))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"another process is computing {name}; waiting for it", file=sys.stderr, flush=True)
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def _set_aside(self, folder: Path, layer: str, problem: str) -> None:
-        if layer == "published":  # not ours to move
-            warnings.warn(f"{problem}; the published entry is passed over", DamagedEntry, stacklevel=3)
-            return
-        aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=_made(self.cache / "damaged")))
-        try:
-            os.replace(folder, aside / folder.name)
-        except FileNotFoundError:  # another process was faster
-            aside.rmdir()
-            return
-        warnings.warn(f"{problem}; set aside in {aside} and made again", DamagedEntry, stacklevel=3)
-
-
-def _newest(found: Iterable[Entry | None]) -> Entry | None:
-    return max(filter(None, found), key=lambda entry: entry.card["made"], default=None)  # the first of equals
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -44,6 +44,16 @@ def test_weights_are_halved_where_no_layer_tells_the_difference(run, ann):
         torch.testing.assert_close(published(images), network.model(images), rtol=0.01, atol=0.01)
 
 
+def test_a_result_of_weights_that_are_halved_now_is_not_made_again(run, ann, computed):
+    spec, _ = ann
+    run.compare(spec, spec)
+    published = publishing.publish(run.store, spec)
+    assert Store().find(spec).folder == published
+    del computed[:]
+    run.compare(spec, spec)
+    assert not computed
+
+
 def test_weights_stay_where_a_layer_tells(run, ann, monkeypatch):
     spec, network = ann
     monkeypatch.setattr(publishing, "halved", lambda weights: noisy(weights, 0.05))

@@ -42,6 +42,7 @@ ROOMS = (
     "attacks",
     "experiments",
     "entries",
+    "shelves",
     "workers",
     "team",
     "working",

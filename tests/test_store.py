@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,14 +15,15 @@ import pytest
 import torch
 import xarray as xr
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from snnlib import entries as entries_room
 from snnlib import experiments
-from snnlib.entries import damage, seal
+from snnlib.entries import DamagedEntry, OtherCode, damage, seal
 from snnlib.parameters import Parameters
 from snnlib.run import Run
 from snnlib.spec import CompareSpec, RatesSpec, SpecError
-from snnlib.store import DamagedEntry, OtherCode, Store
+from snnlib.store import Store
 
 
 def untrained(run, seed=0, spiking=True):
@@ -170,6 +172,29 @@ def test_a_published_entry_made_by_other_code_is_used_with_a_warning(run, comput
     with pytest.warns(OtherCode, match="recompute=True"):
         Store(cache=tmp_path / "other").get(spec)
     assert len(computed) == 1
+
+
+def test_a_result_of_networks_that_have_other_weights_now_is_made_again(run, computed, capsys):
+    network = untrained(run)
+    spec = CompareSpec(a=network, b=untrained(run, 1), n_images=8, batch_size=8)
+    first = run.store.get(spec)
+    folder = run.store.find(network).folder
+    shutil.rmtree(folder)
+    assert Store().find(spec), "of a network that is not there nothing is known"
+    Store().get(network)
+    Store().get(spec)
+    assert computed.count(spec.name) == 1, "it has the same weights again"
+
+    weights = {name: value.flip(0) for name, value in load_file(folder / "weights.safetensors").items()}
+    save_file({name: value.contiguous() for name, value in weights.items()}, folder / "weights.safetensors")
+    seal(folder, json.loads((folder / "card.json").read_text()))
+    capsys.readouterr()
+    for _ in range(2):
+        assert not np.allclose(Store().get(spec), first, equal_nan=True)
+    assert computed.count(spec.name) == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if "it is made again" in line]
+    assert len(said) == 1
+    assert f"other weights than there are now of {network.name}:" in said[0]
 
 
 def test_what_was_made_anew_takes_the_place_of_the_published(run, computed, tmp_path):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from html import escape
 
 from snnlib import provenance
+from snnlib.entries import is_halved
 from snnlib.figures.command import as_text, command
 from snnlib.figures.html import WRAP, each, table, terms
-from snnlib.figures.origin import Origin, is_halved
+from snnlib.figures.origin import Origin
 from snnlib.figures.settings import settings
 from snnlib.parameters import PageParameters, Parameters
 from snnlib.spec import PRESETS

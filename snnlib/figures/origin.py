@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from snnlib.entries import Entry
+from snnlib.entries import Entry, changed_inputs
 from snnlib.measurements import Measurements
 from snnlib.spec import DataSpec, SamplesSpec, Spec, StreamSpec, TrainSpec, networks_of
 
@@ -50,23 +50,9 @@ class Origin:
         return [entry.card for name in names if (entry := self.entries[name])]
 
     def changed_since(self) -> list[str]:
-        """Names of results that were computed from other weights than the store has now.
-
-        Weights that were halved to be published do not count: they were published because they compute the same.
-        """
-        here = {name: entry for name in self.networks if (entry := self.entries[name])}
-        now = {name: entry.checksum for name, entry in here.items() if not is_halved(entry)}
-        return [
-            name
-            for name in self.results
-            for card in self.cards([name])
-            if any(now.get(network, checksum) != checksum for network, checksum in card.get("inputs", {}).items())
-        ]
-
-
-def is_halved(entry: Entry) -> bool:
-    """Whether the weights of a network are those of its training in half precision, as it was published."""
-    return bool(entry.card.get("half", {}).get("taken"))
+        """Names of results that were computed from other weights than the store has now."""
+        here = self.entries.get
+        return [name for name in self.results for card in self.cards([name]) if changed_inputs(card, here)]
 
 
 def origin(sources: Iterable[Any], store: Store | None) -> Origin:
@@ -91,7 +77,8 @@ def origin(sources: Iterable[Any], store: Store | None) -> Origin:
         else:
             found |= {spec.name: spec for spec in (*networks_of(one), one)}
     data |= {spec.data: None for spec in found.values() if isinstance(spec, TrainSpec | SamplesSpec | StreamSpec)}
-    entries = {name: store.find(spec) if store else None for name, spec in found.items()}
+    # a result that does not count any more is what the figure is drawn from nevertheless
+    entries = {name: (store.find(spec) or store.named(name)) if store else None for name, spec in found.items()}
     return Origin(found, entries, tuple(data), tuple(measured))
 
 
