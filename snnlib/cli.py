@@ -222,18 +222,19 @@ def publish(
     """Copy entries of the cache into published/, numbers in 16 bits; weights too, if no layer changes."""
     from snnlib import publish as publishing
 
-    store, names = Store(data_root=data_root), list(names or [])
     if not (names or preset):
         raise SpecError(
             "nothing is named: give names of entries, or a --preset; `snnlib store list` shows what is there"
         )
+    store = Store(data_root=data_root)
+    known = {key: entry.spec for entry in store.entries() for key in (entry.folder.name, entry.card["hash"])}
+    if unknown := [name for name in names or () if name not in known]:
+        raise SpecError(f"{unknown[0]!r} names no entry of the store; `snnlib store list` shows them")
+    specs = [known[name] for name in names or ()]
     if preset:
-        names += [item.spec.name for item in _sweep(preset, data_root).items() if item.state == "cached"]
-    for name in names:
-        matches = [entry for entry in store.entries() if name in (entry.folder.name, entry.card["hash"])]
-        if not matches:
-            raise SpecError(f"{name!r} names no entry of the store; `snnlib store list` shows them")
-        console.print(str(publishing.publish(store, matches[0].spec, full=full)))
+        specs += [item.spec for item in _sweep(preset, data_root).items() if item.state == "cached"]
+    for spec in specs:
+        console.print(str(publishing.publish(store, spec, full=full)))
 
 
 @stored.command()
@@ -254,7 +255,7 @@ def verify(
         typer.echo(f"passed over is what is of {data.dataset}: {why}", err=True)
     if not results:
         raise SpecError("no published result is of images that are at hand: name their folder with --data-root")
-    checks = [publishing.verify(store, entry) for entry in Random(seed).sample(results, min(count, len(results)))]
+    checks = publishing.verify(store, Random(seed).sample(results, min(count, len(results))))
     for check in checks:
         word = "same" if check.passed else "DIFFERENT"
         console.print(f"{word}: {check.entry.folder.name}, largest difference {check.difference:.2g}")

@@ -10,6 +10,8 @@ their variable, which is far finer than what images and seeds leave open, and co
 from __future__ import annotations
 
 import copy
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,15 +156,17 @@ def at_hand(store: Store, entries: list[Entry]) -> tuple[list[Entry], dict[DataS
     return [entry for entry, one in zip(entries, data, strict=True) if one not in missing], missing
 
 
-def verify(store: Store, entry: Entry) -> Check:
-    """Compute a published result again from the published weights, and compare.
+def verify(store: Store, entries: Iterable[Entry]) -> list[Check]:
+    """Compute published results again from the published weights, and compare.
+
+    What the cache has of the same networks plays no part, be it newer.
 
     Raises:
-        SpecError: its images are not at hand.
+        SpecError: their images are not at hand.
     """
-    with torch.random.fork_rng(devices=[]):
-        again = store.compute(entry.spec)
-    return Check(entry, largest_difference(store.read(entry), again))
+    with tempfile.TemporaryDirectory() as scratch, torch.random.fork_rng(devices=[]):
+        alone = store.without_cache(Path(scratch))
+        return [Check(entry, largest_difference(store.read(entry), alone.compute(entry.spec))) for entry in entries]
 
 
 def largest_difference(one: Any, other: Any) -> float:

@@ -58,6 +58,7 @@ class Store(Shelves):
         team: Team | None = None,
     ) -> None:
         super().__init__(cache, published)
+        self.image_cache = self.cache  # where images are downloaded to, and kept as they were prepared
         self.data_root, self.dataset = data_root, dataset
         self.asked: dict[str, Spec] = {}  # by name of the entry, what was asked of this store object
         self.team = team
@@ -104,13 +105,19 @@ class Store(Shelves):
         is_folder = data.dataset.startswith("folder:") and (self.dataset or "").startswith("folder:")
         name = self.dataset if is_folder else data.dataset
         as_frames = {"frames": data.frames, "size": data.image_size} if data.frames else {}
-        images = open_images(name, self.data_root, cache_dir=self.cache, **as_frames)
+        images = open_images(name, self.data_root, cache_dir=self.image_cache, **as_frames)
         if images.fingerprint != data.fingerprint:
             raise SpecError(
                 f"dataset = {data.dataset!r} holds other images ({images.fingerprint}) than those asked for "
                 f"({data.fingerprint}); point data_root at the right ones"
             )
         return images
+
+    def without_cache(self, scratch: Path) -> Store:
+        """The published layer, above an empty cache in the folder `scratch`; images are where this store has them."""
+        other = Store(scratch, self.published, self.data_root, self.dataset)
+        other.image_cache = self.image_cache
+        return other
 
     def compute(self, spec: Spec) -> Any:
         """The value of `spec`, computed though it may be there, and not kept. What it builds on is as `get` has it."""

@@ -45,7 +45,7 @@ class Working:
         from snnlib.data.example import example
 
         self.images(data)  # which makes sure that the data at hand are those asked for
-        where = {"data_root": self.store.data_root, "cache_dir": self.store.cache}
+        where = {"data_root": self.store.data_root, "cache_dir": self.store.image_cache}
         return example(data.dataset, frames=data.frames, size=data.image_size, index=index, **where)
 
     @property
