@@ -133,7 +133,7 @@ def test_download(small, tmp_path, monkeypatch, server):
     (tmp_path / "root").mkdir()
     assert_holds(open_images("cifar10", tmp_path / "root"), small)
     assert socket.getdefaulttimeout() == before
-    assert [path.name for path in (tmp_path / "root").iterdir()] == ["cifar-10-batches-py"]
+    assert {path.name for path in (tmp_path / "root").iterdir()} == {"cifar-10-batches-py", ".cifar10.lock"}
     assert_holds(open_images("cifar10"), small)  # without a data_root, into the cache's own folder
     assert (tmp_path / "default-cache" / "downloads" / "cifar-10-batches-py").is_dir()
 
@@ -144,8 +144,15 @@ def test_incomplete_download_leaves_nothing(small, tmp_path, monkeypatch, server
     (tmp_path / "root").mkdir()
     with pytest.raises(SpecError, match="cannot be fetched"):
         open_images("cifar10", tmp_path / "root")
-    assert not list((tmp_path / "root").iterdir())
+    assert [path.name for path in (tmp_path / "root").iterdir()] == [".cifar10.lock"]
     assert not [path for path in (tmp_path / "default-cache" / "data").iterdir() if path.suffix != ".lock"]
+
+
+def test_what_another_process_fetched_meanwhile_is_taken(small, tmp_path, monkeypatch, server):
+    """The server has no archive: a second fetch would fail."""
+    monkeypatch.setattr(download, "reach", lambda _: make_archive(small, tmp_path / "root", monkeypatch))
+    (tmp_path / "root").mkdir()
+    assert_holds(open_images("cifar10", tmp_path / "root"), small)
 
 
 def test_missing_without_network_names_every_way(tmp_path, monkeypatch):
@@ -186,7 +193,7 @@ def test_download_switched_off(tmp_path):
 
 
 def test_describe_without_the_images(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(cifar, "reach", lambda _: pytest.fail("the network was asked"))
+    monkeypatch.setattr(download, "reach", lambda _: pytest.fail("the network was asked"))
     published = describe("cifar10", tmp_path, require_data=False)
     assert published.fingerprint == images.KNOWN["cifar10"].fingerprint
     assert (published.in_channels, published.num_classes, published.image_size) == (3, 10, 32)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from event_files import make_cifar10_dvs, random_events, write_aedat, write_bin
 
-from snnlib.data import cifar, open_images, recorded
+from snnlib.data import cifar, download, open_images, recorded
 from snnlib.data.events import EVENT, frames
 from snnlib.data.example import example
 from snnlib.data.readers import read_cifar10_dvs, read_n_caltech101
@@ -288,7 +288,7 @@ def fetched(tmp_path, monkeypatch):
                 archive.write(file, f"{path.stem}/{file.name}")
 
     monkeypatch.setattr(recorded, "_fetch", fetch)
-    monkeypatch.setattr(recorded, "reach", lambda _: None)
+    monkeypatch.setattr(download, "reach", lambda _: None)
     (tmp_path / "data").mkdir()
     return asked
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from http.client import HTTPException
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,7 +17,8 @@ import numpy as np
 
 from snnlib.data import folders
 from snnlib.data.cache import Raw, Source, short_key
-from snnlib.data.download import reach, stall_timeout
+from snnlib.data.download import MissingData as MissingData  # the name by which others know it
+from snnlib.data.download import fetch_once
 from snnlib.spec import SpecError
 
 SHAPE = (3, 32, 32)
@@ -33,10 +33,6 @@ CIFAR100 = """
     tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
 """
 CLASSES = {"cifar10": tuple(CIFAR10.split()), "cifar100": tuple(CIFAR100.split())}
-
-
-class MissingData(SpecError):
-    """The images are not at hand and cannot be fetched."""
 
 
 def source(name: str, root: Path, *, download: bool) -> Source:
@@ -93,21 +89,12 @@ def _load(name: str, root: Path, scratch: Path, download: bool) -> Raw:
 def _download(name: str, root: Path, *, allowed: bool) -> None:
     """Fetch torchvision's archive into the root, whole or not at all; MissingData names every way to get the images."""
     dataset = _torchvision(name)
-    reason, way_out = "downloading is switched off", "Allow the download"
-    if allowed:
-        try:
-            with stall_timeout():
-                reach(dataset.url)
-                root.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=root) as part:
-                    dataset(part, download=True)
-                    os.replace(Path(part, dataset.base_folder), root / dataset.base_folder)
-            return
-        except (OSError, RuntimeError, HTTPException) as error:
-            way_out = "Connect to the network"
-            reason = f"{dataset.url} cannot be fetched ({getattr(error, 'reason', None) or error})"
-    raise MissingData(
-        f"dataset = {name!r} is not at hand: {str(root)!r} has no {name}/{{train,test}}/<class>/ with image files, no "
-        f"{dataset.base_folder}/ and no {dataset.filename}, and {reason}. {way_out}, put one of the "
-        "three there, or set data_root (or the environment variable SNNLIB_DATA) to a folder that has one"
-    )
+    home = root / dataset.base_folder
+
+    def fetch() -> None:
+        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=root) as part:
+            dataset(part, download=True)
+            os.replace(Path(part, dataset.base_folder), home)
+
+    lacking = f"no {name}/{{train,test}}/<class>/ with image files, no {dataset.base_folder}/ and no {dataset.filename}"
+    fetch_once(name, root, dataset.url, fetch, is_there=home.is_dir, allowed=allowed, lacking=lacking)

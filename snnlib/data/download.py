@@ -1,15 +1,68 @@
-"""What downloads share: finding out soon that there is no network, and giving up on a line that has gone silent."""
+"""What downloads share: one process at a time, finding out soon that there is no network, giving up on a line that has
+gone silent, and saying what else can be done."""
 
 from __future__ import annotations
 
 import socket
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+
+from filelock import FileLock
+
+from snnlib.spec import SpecError
 
 REACH_SECONDS = 8  # to find out that there is no network, name look-up included
 STALL_SECONDS = 10  # a download may take long, but not without a byte
+
+
+class MissingData(SpecError):
+    """The images are not at hand and cannot be fetched."""
+
+
+def fetch_once(
+    dataset: str,
+    root: Path,
+    url: str,
+    fetch: Callable[[], None],
+    *,
+    is_there: Callable[[], bool],
+    allowed: bool,
+    lacking: str,
+) -> None:
+    """Fetch a data set into the folder `root`, unless another process does so meanwhile, which is waited for.
+
+    Args:
+        dataset: its name.
+        root: is made if it does not exist.
+        url: an address that answers if the data set can be fetched.
+        fetch: does it, whole or not at all.
+        is_there: whether it has been done.
+        allowed: whether to fetch at all.
+        lacking: what has been looked for in `root`, each with "no" before it.
+
+    Raises:
+        MissingData: it is not there and cannot be fetched; the sentence names every way to get it.
+    """
+    reason, way_out = "downloading is switched off", "Allow the download"
+    if allowed:
+        try:
+            reach(url)
+            root.mkdir(parents=True, exist_ok=True)
+            with FileLock(root / f".{dataset}.lock"), stall_timeout():
+                if not is_there():
+                    fetch()
+            return
+        except (OSError, RuntimeError, HTTPException) as error:
+            way_out = "Connect to the network"
+            reason = f"{url} cannot be fetched ({getattr(error, 'reason', None) or error})"
+    raise MissingData(
+        f"dataset = {dataset!r} is not at hand: {str(root)!r} has {lacking}, and {reason}. {way_out}, put one of these "
+        "there, or set data_root (or the environment variable SNNLIB_DATA) to a folder that has one"
+    )
 
 
 def reach(url: str) -> None:

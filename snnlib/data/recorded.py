@@ -23,16 +23,14 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from filelock import FileLock
 from tqdm.auto import tqdm
 
 from snnlib.data import cifar
 from snnlib.data.cache import SPLITS, Raw, Source, short_key
-from snnlib.data.download import reach, stall_timeout
+from snnlib.data.download import fetch_once
 from snnlib.data.events import MOST, POLARITIES, frames
 from snnlib.data.folders import SIDE_MULTIPLE
 from snnlib.data.readers import Reader, tonic_io
@@ -249,25 +247,17 @@ def _download(name: str, root: Path, *, allowed: bool) -> Path:
     """Fetch the archives, all or none; MissingData names every way to get the recordings."""
     places = HOMES[name]
     home = root / places.folders[0]
-    reason, way_out = "downloading is switched off", "Allow the download"
-    if allowed:
-        archives = _archives(name)
-        try:
-            reach(archives[0][1])
-            root.mkdir(parents=True, exist_ok=True)
-            with FileLock(root / f".{home.name}.lock"), stall_timeout():
-                if there := _home(name, root):  # fetched by another process meanwhile
-                    return there
-                _fetch_all(archives, root / f".{home.name}-parts", home)
-            return home
-        except (OSError, RuntimeError, HTTPException) as error:
-            way_out = "Connect to the network"
-            reason = f"the archives cannot be fetched ({getattr(error, 'reason', None) or error})"
-    raise cifar.MissingData(
-        f"dataset = {name!r} is not at hand: {str(root)!r} has no {' or '.join(places.folders)} with "
-        f"<class>/*{places.ending} or their archives, and {reason}. {way_out}, put the files there, or set "
-        "data_root (or the environment variable SNNLIB_DATA) to a folder that has them"
+    archives = _archives(name) if allowed else []
+    fetch_once(
+        name,
+        root,
+        archives[0][1] if archives else "",
+        lambda: _fetch_all(archives, root / f".{home.name}-parts", home),
+        is_there=lambda: _home(name, root) is not None,
+        allowed=allowed,
+        lacking=f"no {' or '.join(places.folders)} with <class>/*{places.ending} or their archives",
     )
+    return _home(name, root) or home
 
 
 def _fetch_all(archives: list[tuple[str, str, str]], parts: Path, home: Path) -> None:
