@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -24,6 +25,8 @@ from snnlib.data.images import default_cache_dir
 from snnlib.entries import LAYERS, DamagedEntry, Entry, changed_inputs, look, read_card, set_aside
 from snnlib.provenance import PACKAGE, code_fingerprint
 from snnlib.spec import Spec, networks_of
+
+LOOK_UP = 1.0  # seconds after which who waits for another process looks up whether to go on
 
 
 def published_folder() -> Path:
@@ -95,8 +98,12 @@ class Shelves:
         return f"was computed from other weights than there are now of {' and '.join(changed)}" if changed else None
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """One process at a time works on an entry; within this object the lock may be taken again."""
+    def lock(self, name: str, stop: threading.Event | None = None) -> Iterator[None]:
+        """One process at a time works on an entry; within this object the lock may be taken again.
+
+        Raises:
+            Stopped: `stop` was set while another process had the lock.
+        """
         path = self.cache / "locks" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = self._locks.setdefault(name, FileLock(path))
@@ -104,7 +111,7 @@ class Shelves:
             lock.acquire(timeout=0)
         except Timeout:
             print(f"another process is computing {name}; waiting for it", file=sys.stderr, flush=True)
-            lock.acquire()
+            _wait_for(lock, name, stop)
         try:
             yield
         finally:
@@ -131,6 +138,17 @@ class Shelves:
             warnings.warn(f"{problem}; the published entry is passed over", DamagedEntry, stacklevel=3)
         elif aside := set_aside(folder, self.cache / "damaged"):
             warnings.warn(f"{problem}; set aside in {aside} and made again", DamagedEntry, stacklevel=3)
+
+
+def _wait_for(lock: FileLock, name: str, stop: threading.Event | None) -> None:
+    from snnlib.training import Stopped
+
+    while True:
+        with suppress(Timeout):
+            lock.acquire(timeout=LOOK_UP)
+            return
+        if stop is not None and stop.is_set():
+            raise Stopped(f"{name} was stopped while it waited for another process")
 
 
 def _newest(found: Iterable[Entry | None]) -> Entry | None:

@@ -75,7 +75,7 @@ class Store(Shelves):
         self.asked[spec.name] = spec
         if (value := self._read_if_there(spec)) is not None:
             return value
-        with self.lock(spec.name):
+        with self.lock(spec.name, stop):
             self._recover(spec)
             if (value := self._read_if_there(spec)) is not None:  # another process made it meanwhile
                 return value

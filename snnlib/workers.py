@@ -7,9 +7,10 @@ sooner than one after the other with two cores each. PyTorch releases Python's l
 from __future__ import annotations
 
 import heapq
+import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
@@ -39,8 +40,8 @@ def side_by_side(tasks: Sequence[Callable[[threading.Event], R]], sizes: Sequenc
     """Run all tasks, started in their order; returns their results in that order.
 
     Each task is given an event that is set as soon as the others are pointless, after an error or an interrupt: it
-    should then end by itself, soon. The first error that is not such an end is raised. `sizes` are the tasks' amounts
-    of work, in any unit. A GPU takes one task after the other.
+    should then end by itself, soon. It is waited for, so that none goes on unseen. The first error that is not such an
+    end is raised. `sizes` are the tasks' amounts of work, in any unit. A GPU takes one task after the other.
     """
     stop = threading.Event()
     threads = torch.get_num_threads()
@@ -58,12 +59,16 @@ def side_by_side(tasks: Sequence[Callable[[threading.Event], R]], sizes: Sequenc
             raise
 
     pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads // workers,))
+    futures: list[Future[R]] = []
     try:
-        futures = [pool.submit(noted, task) for task in tasks]
+        futures += [pool.submit(noted, task) for task in tasks]
         wait(futures, return_when=FIRST_EXCEPTION)
     finally:
         stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+        if running := sum(not future.done() for future in futures):
+            print(f"stopping: what was begun beside it ends first ({running})", file=sys.stderr, flush=True)
+        pool.shutdown(wait=True)
         torch.set_num_threads(threads)  # a worker's setting is also the default of threads that are yet to come
     if failed:
         raise failed[0]

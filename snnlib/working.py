@@ -29,6 +29,7 @@ class Working:
     inputs: dict[str, str] = field(default_factory=dict)  # name of what it builds on -> checksum of its payload
 
     def get(self, spec: Spec) -> Any:
+        self._go_on()
         started = time.perf_counter()
         value = self.store.get(spec, siblings=self.siblings, stop=self.stop)
         if entry := self.store.find(spec):
@@ -37,6 +38,7 @@ class Working:
         return value
 
     def images(self, data: DataSpec) -> Any:
+        self._go_on()
         images = self.store.images(data)
         self.shown = {"title": images.title, "train": len(images.train), "test": len(images.test)}
         return images
@@ -47,6 +49,17 @@ class Working:
         self.images(data)  # which makes sure that the data at hand are those asked for
         where = {"data_root": self.store.data_root, "cache_dir": self.store.image_cache}
         return example(data.dataset, frames=data.frames, size=data.image_size, index=index, **where)
+
+    def _go_on(self) -> None:
+        """Called before each long step; within one, only a training looks at `stop` itself.
+
+        Raises:
+            Stopped: the computation is not wanted any more.
+        """
+        from snnlib.training import Stopped
+
+        if self.stop is not None and self.stop.is_set():
+            raise Stopped(f"{self.spec.name} was stopped")
 
     @property
     def devices(self) -> Callable[[str], Fabric]:

@@ -1,7 +1,9 @@
 """Several values asked of the store at once: in order, each made once, kept whatever becomes of the others."""
 
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -9,9 +11,9 @@ import xarray as xr
 
 from snnlib import experiments
 from snnlib.entries import damage
-from snnlib.spec import RatesSpec
+from snnlib.spec import CompareSpec, RatesSpec
 from snnlib.store import Store
-from snnlib.training import TrainingDiverged
+from snnlib.training import Stopped, TrainingDiverged
 
 
 def networks(run, count=3):
@@ -85,3 +87,23 @@ def test_finished_networks_are_kept_when_another_diverges(run, monkeypatch):
     assert Store().find(good) is not None
     assert Store().find(bad) is None
     assert Store().get(good).history
+
+
+def test_what_is_not_wanted_any_more_is_not_begun(run, computed):
+    network, stop = run.network(spiking=True, epochs=0), threading.Event()
+    spec = CompareSpec(a=network, b=network, n_images=16)
+    stop.set()
+    with pytest.raises(Stopped):
+        run.store.get(spec, stop=stop)
+    assert computed == [spec.name], "not its network"
+    assert run.store.find(spec) is None
+
+
+def test_who_waits_for_another_process_can_be_stopped(run, computed):
+    spec, stop = run.network(spiking=True, epochs=0), threading.Event()
+    with ThreadPoolExecutor(1) as pool, Store().lock(spec.name):
+        waiting = pool.submit(run.store.get, spec, stop=stop)
+        stop.set()
+        with pytest.raises(Stopped, match="another process"):
+            waiting.result(timeout=60)
+    assert not computed
