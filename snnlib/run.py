@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from snnlib.training import Network
 
 FAMILIES = {"resnet": "ResNet", "vgg": "VGG"}
+LEAST = 4  # images of a comparison
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,16 @@ class Run:
         return all(self.store.find(spec) for spec in base)
 
     def value(self, name: str) -> Any:
-        """A parameter as given, else the preset's."""
-        return self.given.value(name)
+        """A parameter as given, else the preset's.
+
+        Raises:
+            SpecError: for "n_images", where the data set has too few test images.
+        """
+        found = self.given.value(name)
+        if name == "n_images" and found < LEAST:  # never as given: all that there are
+            images = f"{self.n_test} test image{'s' * (self.n_test != 1)}"
+            raise SpecError(f"{self.title} has {images}, and a comparison needs at least {LEAST}: add some to them")
+        return found
 
     @property
     def architecture(self) -> str:

@@ -3,16 +3,19 @@
 import os
 import subprocess
 import sys
+from io import StringIO
 
 import pytest
 import xarray as xr
+from rich.console import Console
+
+from snnlib import terminal
 
 
 @pytest.fixture(scope="module")
 def snnlib(tmp_path_factory):
     root = tmp_path_factory.mktemp("cli")
     environment = {**os.environ, "SNNLIB_CACHE": str(root / "cache"), "SNNLIB_PUBLISHED": str(root / "published")}
-    environment |= {"COLUMNS": "200"}
 
     def run(*arguments, status=0):
         command = [sys.executable, "-m", "snnlib", *map(str, arguments)]
@@ -25,6 +28,7 @@ def snnlib(tmp_path_factory):
 
 
 SMALL = ("--epochs", 1, "--width", 0.25, "--T", 2)
+UNTRAINED = ("--epochs", 0, *SMALL[2:])
 
 
 def test_train_twice_trains_once(snnlib):
@@ -35,6 +39,18 @@ def test_train_twice_trains_once(snnlib):
     again, err = snnlib("train", *SMALL)
     assert again == out
     assert "about" not in err
+
+
+def test_networks_without_a_seed_are_of_different_ones(snnlib):
+    def compared(*names):
+        out, err = snnlib("compare", *names, *UNTRAINED, "--n-images", 16)
+        left, right = out.split(":")[0].split(" x ")
+        return left[-2:], right[-2:], "equal weights" in err
+
+    assert compared("snn", "ann") == ("s0", "s1", False)
+    assert compared("snn:1", "ann") == ("s1", "s0", False)
+    assert compared("snn:0", "ann:0") == ("s0", "s0", True)
+    assert compared("snn:0", "snn:0") == ("s0", "s0", False), "one network and itself"
 
 
 def test_compare_writes_what_it_found(snnlib):
@@ -48,14 +64,22 @@ def test_compare_writes_what_it_found(snnlib):
 def test_store_lists_checks_and_publishes(snnlib):
     snnlib("train", *SMALL)
     listed, _ = snnlib("store", "list")
-    assert "TrainSpec" in listed
-    name = next(word for word in listed.split() if word.startswith("digits-resnet20-snn"))
+    layer, kind, name, *_ = next(line.split("\t") for line in listed.splitlines() if "-snn-T2-w0.25-e1" in line)
+    assert (layer, kind) == ("cache", "TrainSpec")
     published, _ = snnlib("store", "publish", name)
     assert str(snnlib.root / "published") in published
     assert "published" in snnlib("store", "path")[0]
     assert " are as they were written" in snnlib("store", "check")[0]
     (snnlib.root / "published" / name / "card.json").write_text("{}")
     assert "card.json does not have the checksum" in snnlib("store", "check", status=1)[0]
+
+
+def test_no_name_is_cut_on_a_narrow_terminal(monkeypatch):
+    narrow = Console(soft_wrap=True, width=30, force_terminal=True, file=StringIO())
+    monkeypatch.setattr(terminal, "console", narrow)
+    name = "cka-" + "digits-resnet20-" * 5 + "0123456789ab"
+    terminal.show(("item", "state"), [(name, "missing"), ("short", "cached")])
+    assert any(name in line and "missing" in line for line in narrow.file.getvalue().splitlines())
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ ROOMS = (
     "figures",
     "sweep",
     "notebook",
+    "terminal",
+    "cli_store",
     "cli",
     "__main__",
 )

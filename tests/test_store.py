@@ -268,15 +268,28 @@ def test_untrained_networks_fire(run):
     assert float(rates.mean("step").min()) > 0.001
 
 
-def test_the_same_small_folder_twice(run, tmp_path, monkeypatch):
+def own_images(root, tests):
+    """Parameters of a run on a folder with images of two classes."""
     rng = np.random.default_rng(0)
-    for split, count in (("train", 12), ("test", 6)):
+    for split, count in (("train", 12), ("test", tests)):
         for label in "ab":
-            folder = tmp_path / "own" / split / label
+            folder = root / "own" / split / label
             folder.mkdir(parents=True)
             for i in range(count):
                 Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(folder / f"{i}.png")
-    parameters = Parameters(dataset=f"folder:{tmp_path / 'own'}", T=2, width=0.25, epochs=1, seeds=1)
+    return Parameters(dataset=f"folder:{root / 'own'}", T=2, width=0.25, epochs=1, seeds=1)
+
+
+def test_too_few_test_images_are_enough_to_train_but_not_to_compare(run, tmp_path):
+    own = Run.of(own_images(tmp_path, tests=1))
+    network = untrained(own)
+    assert own.train(network).spec == network
+    with pytest.raises(SpecError, match=r"own.* has 2 test images, and a comparison needs at least 4"):
+        own.compare(network, network)
+
+
+def test_the_same_small_folder_twice(run, tmp_path, monkeypatch):
+    parameters = own_images(tmp_path, tests=6)
     for _ in range(2):
         own = Run.of(parameters)
         assert own.value("n_images") == 12
