@@ -25,8 +25,6 @@ from torch import Tensor, nn
 from snnlib import similarity
 from snnlib.devices import best_device
 from snnlib.entries import Entry
-from snnlib.devices import best_device
-from snnlib.entries import Entry
 from snnlib.experiments import RESULT, WEIGHTS, test_batches
 from snnlib.spec import CompareSpec, DataSpec, MeasuresSpec, RatesSpec, Spec, SpecError, TrainSpec, networks_of
 from snnlib.store import Store
