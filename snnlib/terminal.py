@@ -21,7 +21,7 @@ def show(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     rows = list(rows)
     if not console.is_terminal:
         for row in (head, *rows):
-            console.print("\t".join(row))
+            typer.echo("\t".join(row))  # rich would make spaces of the tabs
         return
     texts = sum(max(map(len, column)) for column in zip(head, *rows, strict=True))
     lines = 3 * len(head) + 1  # and the space beside them
