@@ -63,8 +63,9 @@ def test_compare_writes_what_it_found(snnlib):
 def test_store_lists_checks_and_publishes(snnlib):
     snnlib("train", *SMALL)
     listed, _ = snnlib("store", "list")
-    layer, kind, name, *_ = next(line.split("\t") for line in listed.splitlines() if "-snn-T2-w0.25-e1" in line)
-    assert (layer, kind) == ("cache", "TrainSpec")
+    rows = [line.split("\t") for line in listed.splitlines()]
+    (layer, name), *_ = [(row[0], row[2]) for row in rows if row[1] == "TrainSpec" and "-snn-T2-w0.25-e1-s0" in row[2]]
+    assert layer == "cache"
     published, _ = snnlib("store", "publish", name)
     assert str(snnlib.root / "published") in published
     assert "published" in snnlib("store", "path")[0]
