@@ -54,6 +54,7 @@ ROOMS = (
     "measurements",
     "charts",
     "parameters",
+    "words",
     "run",
     "studies",
     "explorer",

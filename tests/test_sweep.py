@@ -1,16 +1,18 @@
 """The list of the sweep: complete, in order, the same as its files; and what it forecasts."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 from conftest import REPOSITORY
+from test_figures import through_papermill
 
 from snnlib import sweep
 from snnlib.data.images import KNOWN
-from snnlib.parameters import Parameters
+from snnlib.parameters import Parameters, ResidualParameters
 from snnlib.run import Run
 from snnlib.spec import PRESETS, CompareSpec, ModelSpec, SpecError, StreamSpec, TrainSpec
 from snnlib.store import Store
@@ -178,6 +180,20 @@ def test_papermill_is_told_all_that_the_list_says(tmp_path):
     laptop = sweep.Plan("laptop", {"seeds": [0, 1]}, {}, [], [])
     assert sweep.papermill_options(laptop, "01_training") == "-p preset laptop -p seeds 0,1"
     assert sweep.papermill_options(laptop, "a4_estimator") == "-p preset laptop"
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["seeds: [3]", "seeds: 3", "shortcuts: [[1], [1, 2]]", "shortcuts: [[1, 2]]", "T: null", "dataset: '1e3'"],
+)
+def test_a_notebook_is_given_what_the_list_says(tmp_path, monkeypatch, said):
+    (tmp_path / "own.yaml").write_text(
+        f"preset: quick\nparameters: {{{said}}}\ndata: {{}}\nnetworks: []\nresults: []\n"
+    )
+    plan = sweep.read_plan(tmp_path / "own.yaml")
+    words = shlex.split(sweep.papermill_options(plan, "03_residual"))
+    _, read = through_papermill(["03_residual.ipynb", "out.ipynb", *words], monkeypatch)
+    assert ResidualParameters(**read) == ResidualParameters(preset="quick", **yaml.safe_load(said))
 
 
 # ---- forecasts

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
-from typing import Any
 
 from snnlib.parameters import PageParameters, Parameters
+from snnlib.words import papermill_words
 
 
 def command(given: Parameters | PageParameters) -> str:
@@ -16,33 +15,6 @@ def command(given: Parameters | PageParameters) -> str:
     """
     if not given.notebook:
         return ""
-    words = ["papermill", f"notebooks/{given.notebook}.ipynb", "out.ipynb"]
-    for name, field in type(given).model_fields.items():
-        value = getattr(given, name)
-        if value != field.default:
-            words += [_option(value), name, as_text(value)]
-    return shlex.join(words)
-
-
-def as_text(value: Any) -> str:
-    """A parameter as one writes it on the command line; a single value of several ends with a comma, or it would be
-    one number, which for seeds means how many."""
-    if not isinstance(value, tuple | list):
-        return str(value)
-    parts = ["".join(map(str, part)) if isinstance(part, tuple | list) else str(part) for part in value]
-    return ",".join(parts) + "," * (len(parts) == 1)
-
-
-def _option(value: Any) -> str:
-    """`-p` lets papermill take a text for what it looks like, a folder 2023 for a number: `-r` keeps it a text."""
-    if isinstance(value, str | Path) and _looks_like_another_type(str(value)):
-        return "-r"
-    return "-p"
-
-
-def _looks_like_another_type(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return text in ("True", "False", "None")
-    return True
+    values = {name: getattr(given, name) for name in type(given).model_fields}
+    changed = {name: value for name, value in values.items() if value != type(given).model_fields[name].default}
+    return shlex.join(["papermill", f"notebooks/{given.notebook}.ipynb", "out.ipynb", *papermill_words(changed)])

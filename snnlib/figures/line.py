@@ -6,12 +6,13 @@ from html import escape
 
 from snnlib import provenance
 from snnlib.entries import is_halved
-from snnlib.figures.command import as_text, command
+from snnlib.figures.command import command
 from snnlib.figures.html import WRAP, each, table, terms
 from snnlib.figures.origin import Origin
 from snnlib.figures.settings import settings
 from snnlib.parameters import PageParameters, Parameters
 from snnlib.spec import PRESETS
+from snnlib.words import as_text
 
 DIGITS = 12  # of a checksum that are shown
 

@@ -27,6 +27,7 @@ from snnlib import spec as specs
 from snnlib.provenance import PACKAGE
 from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec, networks_among
 from snnlib.sweep.listing import CHAPTERS
+from snnlib.words import papermill_words
 
 FOLDER = PACKAGE.parent / "workflow" / "presets"
 NETWORKS = ("a", "b", "network", "source", "targets")  # fields of results that hold networks
@@ -78,11 +79,7 @@ def papermill_options(plan: Plan, chapter: str, data_root: Path | None = None) -
         given = {"preset": plan.preset}
     elif data_root:
         given["data_root"] = str(data_root)
-    return " ".join(f"-p {name} {shlex.quote(_as_text(value))}" for name, value in given.items())
-
-
-def _as_text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return shlex.join(papermill_words(given))
 
 
 def plan_file(preset: str) -> Path:
