@@ -4,10 +4,12 @@ import json
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from conftest import REPOSITORY
+from image_files import save
 from test_figures import through_papermill
 
 from snnlib import sweep
@@ -118,6 +120,97 @@ def test_errors_name_what_is_not_there(tmp_path):
         sweep.Plan("quick", {}, {}, [{"name": "x", "chapters": []}], []).specs({}, {})
 
 
+# ---- a list of one's own
+
+OWN = """
+preset: quick
+data: {digits: {}}
+networks:
+- {name: mine, data: digits, model: {spiking: false, width: 0.25}, epochs: 0, batch_size: 8, chapters: []}
+- {name: other, data: digits, model: {width: 0.25}, epochs: 0, batch_size: 8, chapters: []}
+results:
+- {kind: CompareSpec, a: mine, b: other, n_images: 32, chapters: []}
+"""
+
+
+def own_sweep(tmp_path, monkeypatch, *changes):
+    text = OWN
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after, 1)
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "none"))
+    (tmp_path / "own.yaml").write_text(text)
+    return sweep.Sweep(sweep.read_plan(sweep.plan_file(str(tmp_path / "own.yaml"))))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        (
+            "kind: CompareSpec",
+            "kind: Compare",
+            r"result 1 \('Compare'\) .*'Compare' is not one of AttackSpec, CompareSpec",
+        ),
+        (
+            "n_images: 32",
+            "n_images: abc",
+            r"result 1 \('CompareSpec'\) .*n_images = 'abc' cannot be used.* whole number",
+        ),
+        ("a: mine", "a: [3]", "result 1 .* 3 is compared in the list, but not among its networks"),
+        ("{name: other, data", "{name: mine, data", r"network 2 \('mine'\) .*network 1 has this name, too"),
+        ("name: mine", "name: [mine]", r"network 1 .*name = \['mine'\] should be a name"),
+        (" batch_size: 8,", "", r"network 1 \('mine'\) .*batch_size is missing from TrainSpec; preset quick has"),
+        (
+            "spiking: false",
+            "T: 0",
+            r"network 1 \('mine'\) .*: in model, T = 0 cannot .* at least 1; preset quick has T = 4.$",
+        ),
+        ("data: digits", "data: cifar10", r"network 1 \('mine'\) .*'cifar10' .* its data are digits$"),
+        ("chapters: []", "chapters: 01_training", r"network 1 .*chapters = '01_training' should be a list of names"),
+        ("chapters: []", "1: 2", "own.yaml: network 1 is .* and should be fields with their values"),
+        ("results:", "- text\nresults:", "own.yaml: network 3 is 'text' and should be fields with their values"),
+        ("results:\n- ", "results: 3\nodd: ", "own.yaml: odd is no part of a list"),
+        ("results:\n- ", "results:\n  ", "own.yaml: results = .* should be a list"),
+        ("preset: quick", "preset: quik", "own.yaml: preset = 'quik' is not one of .*did you mean quick"),
+        ("digits: {}", "digits: 4", "own.yaml: digits in data is 4"),
+        ("digits: {}", "digits: {frame: 4}", "own.yaml: digits in data takes no frame"),
+        ("digits: {}", "moving-digits: {frames: four}", "own.yaml: moving-digits in data has frames = 'four'"),
+        ("digits: {}", "folder:a: {}, folder:b: {}", "own.yaml: data has folder:a and folder:b"),
+    ],
+)
+def test_a_mistake_in_a_list_is_one_sentence_that_says_where(tmp_path, monkeypatch, before, after, sentence):
+    with pytest.raises(SpecError, match=sentence) as caught:
+        own_sweep(tmp_path, monkeypatch, (before, after))
+    assert ".." not in str(caught.value)
+    assert ".;" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_list_may_name_networks_as_it_likes_and_a_folder_of_images(tmp_path, monkeypatch, known):
+    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)):
+        save(pixels, tmp_path / "my images" / f"class-{number % 2}" / f"{number}.png")
+    folder = f"folder:{tmp_path / 'my images'}"
+    of_folder = [("data: digits", f"data: '{folder}'")] * 2
+    run = own_sweep(tmp_path, monkeypatch, ("digits: {}", f"'{folder}': {{}}"), *of_folder)
+    (item,) = run.items(["other"])
+    assert (item.spec.name, item.spec.data.dataset) == (run.items()[1].spec.name, "folder:my images")
+    run.costs = known[0]
+    assert run.cost(item.spec).seconds > 0
+    assert run.items()[2].spec.n_images == run.sizes[item.spec.data][1] < 32
+    assert run.make(run.items()) == []
+    assert {item.state for item in run.items()} == {"cached"}
+
+
+def test_two_names_of_one_network_are_one_item(tmp_path, monkeypatch):
+    same = "model: {spiking: false, width: 0.25}, epochs: 0, batch_size: 8, chapters: "
+    changes = [("model: {width: 0.25}, epochs: 0, batch_size: 8, chapters: []", same + "[01_training]")]
+    run = own_sweep(tmp_path, monkeypatch, *changes)
+    network, _ = run.items()
+    assert run.items(["mine"]) == run.items(["other"]) == [network]
+    assert network.chapters == ("01_training",)
+
+
 # ---- making it
 
 
@@ -161,7 +254,7 @@ def test_an_item_is_named_with_or_without_its_hash(tmp_path, monkeypatch):
     (found,) = run.items(["digits-resnet20-snn-T2-w0.25-e1-s0"])
     assert found.spec == network
     assert found.spec.seed == 0
-    with pytest.raises(SpecError, match="'nobody' is not in the list of preset quick"):
+    with pytest.raises(SpecError, match="'nobody' is not in the list; --dry-run"):
         run.items(["nobody"])
     monkeypatch.setattr(run, "specs", {network: (), network.model_copy(update={"batch_size": 7}): ()})
     stream = StreamSpec(data=network.data.model_copy(update={"frames": 2}))

@@ -90,14 +90,17 @@ def _explain_one(field: str, found: Any, subject: str, preset_names: Mapping[str
     value = found["input"]
     if found["type"] == "extra_forbidden":
         return f"{field} = {value!r}: {subject} has no such parameter"
+    usual = USUAL.get(preset_names.get(field, field))
+    example = "" if usual is None else f"; preset quick has {field} = {usual}"
     if found["type"] == "missing":
-        return f"{field} is missing from {subject}"
+        return f"{field} is missing from {subject}{example}"
     if found["type"] == "value_error":
-        reason = str(found["ctx"]["error"])
-        return f"{field} = {reason}" if field else reason
+        error = found["ctx"]["error"]
+        reason = str(error).removesuffix(".")
+        if not field:
+            return reason
+        return f"in {field}, {reason}" if isinstance(error, SpecError) else f"{field} = {reason}"  # of a spec within
     wanted = found["msg"].removeprefix("Input should be ")
     for pydantics, ours in WORDS.items():
         wanted = wanted.replace(pydantics, ours)
-    usual = USUAL.get(preset_names.get(field, field))
-    example = "" if usual is None else f"; preset quick has {field} = {usual}"
     return f"{field} = {value!r} cannot be used: it should be {wanted}{example}"

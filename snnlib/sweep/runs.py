@@ -50,35 +50,38 @@ class Sweep:
     def __init__(
         self, plan: Plan, data_root: Path | None = None, *, machine: str | None = None, download: bool = False
     ) -> None:
-        self.plan, self.machine, self.store = plan, machine, Store(data_root=data_root)
-        self.data: dict[str, DataSpec] = {}
-        self.sizes: dict[str, tuple[int, int]] = {}  # images to train and to test with
-        self.absent: set[str] = set()
+        self.plan, self.machine = plan, machine
+        self.store = Store(data_root=data_root, dataset=plan.folder)
+        self.data: dict[str, DataSpec] = {}  # by the name in the list
+        self.sizes: dict[DataSpec, tuple[int, int]] = {}  # images to train and to test with
+        self.absent: set[DataSpec] = set()
         for name, how in plan.data.items():
             self._look_up(name, how, download)
-        n_test = {name: sizes[1] for name, sizes in self.sizes.items()}
-        self.specs = plan.specs(self.data, n_test)
+        self.trained = plan.trained(self.data)
+        self.specs = plan.specs(self.data, {name: self.sizes[data][1] for name, data in self.data.items()})
 
     def items(self, names: Iterable[str] | None = None) -> list[Item]:
-        """All of the list in its order, or those of it with these names, with or without the hash at their end.
+        """All of the list in its order, or those of it with these names.
+
+        A name is that of the store, with or without the hash at its end, or that of a network in the list.
 
         Raises:
-            SpecError: a name that is not in the list; without its hash, one that several items of it have.
+            SpecError: a name that is not in the list; one that several items of it have.
         """
         wanted = list(self.specs) if names is None else [self._named(name) for name in names]
         return [Item(spec, self.specs[spec], self._state(spec)) for spec in wanted]
 
     def _named(self, name: str) -> Spec:
-        found = [spec for spec in self.specs if name in (spec.name, spec.slug)]
+        found = [spec for spec in self.specs if name in (spec.name, spec.slug) or self.trained.get(name) == spec]
         if not found:
-            raise SpecError(f"{name!r} is not in the list of preset {self.plan.preset}; --dry-run shows what is")
+            raise SpecError(f"{name!r} is not in the list; --dry-run shows what is")
         if len(found) > 1:
             raise SpecError(f"{name!r} could be each of {', '.join(spec.name for spec in found)}: name one of them")
         return found[0]
 
     def cost(self, spec: Spec) -> Cost:
         """The forecast for one item; networks that it builds on are items of their own."""
-        return self.costs.of(spec, *self.sizes[data_of(spec).dataset])
+        return self.costs.of(spec, *self.sizes[data_of(spec)])
 
     @cached_property
     def costs(self) -> Costs:
@@ -132,19 +135,20 @@ class Sweep:
     def _look_up(self, name: str, how: dict[str, int], download: bool) -> None:
         try:
             images = open_images(name, self.store.data_root, cache_dir=self.store.cache, download=download, **how)
-            self.data[name], self.sizes[name] = images.spec, (len(images.train), len(images.test))
+            data, sizes = images.spec, (len(images.train), len(images.test))
         except MissingData:
-            self.absent.add(name)  # its results may be there without it
-            self.data[name], self.sizes[name] = described(name, **how), KNOWN[name].sizes or (0, 0)
-            if found := published_data(self.store, name, self.data[name].frames):
-                self.data[name], _, self.sizes[name] = found[0]
+            data, sizes = described(name, **how), KNOWN[name].sizes or (0, 0)
+            if found := published_data(self.store, name, data.frames):
+                data, _, sizes = found[0]
             elif KNOWN[name].fingerprint and name not in EVENTS:
-                self.data[name] = self.data[name].model_copy(update={"fingerprint": KNOWN[name].fingerprint})
+                data = data.model_copy(update={"fingerprint": KNOWN[name].fingerprint})
+            self.absent.add(data)  # its results may be there without it
+        self.data[name], self.sizes[data] = data, sizes
 
     def _state(self, spec: Spec) -> str:
         if (entry := self.store.find(spec)) is not None:
             return {"cache": "cached"}.get(entry.layer, entry.layer)
-        if data_of(spec).dataset in self.absent:
+        if data_of(spec) in self.absent:
             return "no data"
         begun = (self.store.cache / "working" / spec.name / "checkpoint.pt").exists()
         return "begun" if begun else "missing"
