@@ -14,9 +14,11 @@ from test_figures import through_papermill
 
 from snnlib import sweep
 from snnlib.data.images import KNOWN
+from snnlib.entries import Entry
 from snnlib.parameters import Parameters, ResidualParameters
+from snnlib.provenance import hardware
 from snnlib.run import Run
-from snnlib.spec import PRESETS, CompareSpec, ModelSpec, SpecError, StreamSpec, TrainSpec
+from snnlib.spec import PRESETS, AttackSpec, CompareSpec, ModelSpec, SpecError, StreamSpec, TrainSpec
 from snnlib.store import Store
 from snnlib.sweep import costs
 from snnlib.sweep.costs import Costs, Rate, footprint
@@ -358,8 +360,28 @@ def test_forecasts_follow_the_measured_speed(known):
         cost = found.of(spec, 50_000, 10_000)
         assert cost.seconds == pytest.approx(10 * seconds(model, CIFAR) * (50_000 + 10_000 / 3), rel=1e-6)
         assert cost.memory > 128 * footprint(model, CIFAR).kept
+    untrained = found.of(spec.model_copy(update={"epochs": 0, "batch_size": 8}), 50_000, 10_000)
+    assert untrained.seconds == pytest.approx(50_000 / 3 * seconds(model, CIFAR), rel=1e-6)
+    weights, layer = 4 * footprint(model, CIFAR).parameters, 4 * 16 * 32 * 32 * 8  # bytes; of T = 8 steps
+    assert untrained.memory == costs.BASE + weights + 256 * 4 * layer, "no gradients: two layers before, two after"
     twice = CompareSpec(a=spec, b=spec.model_copy(update={"seed": 1}), n_images=64)
     assert found.of(twice, 1, 1).seconds > 0
+
+
+def test_an_attack_costs_its_steps_its_passes_and_its_measures(known, tmp_path):
+    found, seconds = known
+    a, b = (TrainSpec(model=ModelSpec(T=T), data=CIFAR, epochs=10, batch_size=128) for T in (4, 8))
+    step, target = seconds(a.model, CIFAR), seconds(b.model, CIFAR)
+    attack = AttackSpec(source=a, targets=(b,), epsilons=(0.1, 0.2), steps=5, n_images=64, measures=("procrustes",))
+    compared = 1 + costs.COMPARING
+    assert found.of(attack, 1, 1).seconds == pytest.approx(64 * (2 * 5 * step + 3 * target / 3 * compared))
+    noise = AttackSpec(method="noise", targets=(b,), epsilons=(0.1, 0.2), start=0, n_images=64)
+    assert found.of(noise, 1, 1).seconds == pytest.approx(64 * target * compared)
+
+    took = 64 * (2 * 5 * step + 3 * target / 3 * 10)
+    card = {"kind": "AttackSpec", "spec": attack.model_dump(mode="json"), "duration": took, "hardware": hardware()}
+    again = Costs([Entry(Path("x"), "cache", card)], tmp_path / "speeds")
+    assert again.of(attack, 1, 1).seconds == pytest.approx(took)
 
 
 def test_a_network_that_was_trained_here_is_forecast_by_its_own_rate(run, tmp_path):

@@ -10,21 +10,21 @@ from snnlib.entries import Entry
 from snnlib.provenance import hardware
 from snnlib.spec import ModelSpec, TrainSpec
 from snnlib.sweep import report
-from snnlib.sweep.costs import footprint
+from snnlib.sweep.costs import footprint, rate_of
 
 P, Q = 2e-11, 3e-9  # seconds a multiply-add, and a byte
 
 
-def trained(width, factor=1.0, threads=None, **model):
-    """The entry of a network that took `factor` times what the equation says."""
+def trained(width, factor=1.0, threads=None, processes=1, **model):
+    """The entry of a network that took `factor` times what the equation says, shared by the processes."""
     spec = TrainSpec(model=ModelSpec(width=width, **model), data=CIFAR, epochs=10, batch_size=128)
     found = footprint(spec.model, CIFAR)
-    seconds = factor * (P * found.operations + Q * found.kept)
+    seconds = factor * (P * found.operations + Q * found.kept) / processes
     card = {
         "kind": "TrainSpec",
         "spec": spec.model_dump(mode="json"),
         "hardware": hardware(),
-        "means": {"threads": threads or hardware()["threads"]},
+        "means": {"threads": threads or hardware()["threads"], "processes": processes},
         "images": {"title": "CIFAR-10", "train": 50_000, "test": 10_000},
         "history": [epoch(seconds * (1 + busy)) for busy in (3, 0.5, 0, *[0.1] * 7)],
         "duration": 10 * seconds * (50_000 + 10_000 / 3),
@@ -48,6 +48,16 @@ def test_networks_are_forecast_from_the_others_by_their_undisturbed_epochs():
     assert wide["forecast (s)"] == pytest.approx(seconds)
     assert wide["at the fastest epoch's pace (s)"] == pytest.approx(2 * seconds)
     assert sweep.checks(entries[:3])["off by"].tolist() == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+def test_devices_that_train_together_are_forecast_by_what_each_of_them_does():
+    one, four = trained(1.0), trained(1.0, processes=4)
+    assert rate_of(four).seconds == pytest.approx(rate_of(one).seconds)
+    found = sweep.checks([trained(0.25), trained(0.5), four]).set_index("network")
+    assert found["off by"].tolist() == pytest.approx([0, 0, 0], abs=1e-6)
+    alone = sweep.checks([trained(0.25), trained(0.5), one]).set_index("network")
+    name = four.spec.slug
+    assert found.loc[name, "forecast (s)"] == pytest.approx(alone.loc[name, "forecast (s)"] / 4)
 
 
 def test_throughput_is_that_of_the_fastest_epoch_of_the_fastest_seed():

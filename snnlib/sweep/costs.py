@@ -53,10 +53,12 @@ class Cost:
 
 @dataclass(frozen=True)
 class Footprint:
-    """Of one image in a training step: multiply-adds forward, bytes kept for backward; the network's parameters."""
+    """Of one image in a training step: multiply-adds forward, bytes kept for backward; bytes that are there at a time
+    where nothing is kept, at most; the network's parameters."""
 
     operations: float
     kept: float
+    passing: float
     parameters: int
 
 
@@ -76,9 +78,11 @@ def footprint(model: ModelSpec, data: DataSpec) -> Footprint:
         return tensor
 
     products: list[int] = []
+    around: list[int] = []  # a layer
 
-    def count(module: torch.nn.Module, _: Any, output: torch.Tensor) -> None:
+    def count(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
         products.append(output.numel() * module.weight[0].numel())  # a weight of each output, once
+        around.append(inputs[0].nbytes + output.nbytes)
 
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
@@ -87,7 +91,8 @@ def footprint(model: ModelSpec, data: DataSpec) -> Footprint:
         network(images)
     total = sum(storage.nbytes() for address, storage in kept.items() if address not in own)
     parameters = sum(p.numel() for p in network.parameters())
-    return Footprint(sum(products) / len_of(images), total / len_of(images), parameters)
+    passing = 2 * max(around)  # beside a layer, a shortcut and a norm, or a neuron and its potential
+    return Footprint(*(count / len_of(images) for count in (sum(products), total, passing)), parameters)
 
 
 def len_of(images: torch.Tensor) -> int:
@@ -125,7 +130,7 @@ class Costs:
             if machine is None and not (folder / f"{name}.json").exists():
                 measure(folder)
             self.rates += _read_rates(folder / f"{name}.json")
-        self.results = [entry for entry in mine if entry.kind not in ("TrainSpec", "AttackSpec")]
+        self.results = [entry for entry in mine if entry.kind != "TrainSpec"]
 
     def of(self, spec: Spec, n_train: int, n_test: int) -> Cost:
         """The cost of making `spec` when all that it builds on is there."""
@@ -133,15 +138,9 @@ class Costs:
             return self._training(spec, n_train, n_test)
         if isinstance(spec, SamplesSpec | StreamSpec):
             return Cost(EXAMPLE, BASE)
-        networks = list(networks_of(spec))
-        passes = FORWARD * sum(self.per_image(network.model, network.data) for network in networks)
-        each = [footprint(network.model, network.data) for network in networks]
-        memory = BASE + AT_ONCE * sum(one.kept for one in each)
-        if isinstance(spec, AttackSpec):
-            source = self.per_image(networks[0].model, networks[0].data)
-            steps = spec.steps if spec.method == "pgd" else 1
-            return Cost(spec.n_images * len(spec.epsilons) * (steps * source + passes), memory)
-        return Cost(spec.n_images * passes * (1 + self._comparing(type(spec).__name__)), memory)
+        memory = BASE + AT_ONCE * sum(footprint(one.model, one.data).kept for one in networks_of(spec))
+        attack, passes = self._passes(spec)
+        return Cost(spec.n_images * (attack + passes * (1 + self._comparing(type(spec).__name__))), memory)
 
     def per_image(self, model: ModelSpec, data: DataSpec) -> float:
         """Seconds of a training step, by image."""
@@ -150,9 +149,21 @@ class Costs:
     def _training(self, spec: TrainSpec, n_train: int, n_test: int) -> Cost:
         images = spec.epochs * (n_train + FORWARD * n_test) if spec.epochs else FORWARD * n_train
         found = footprint(spec.model, spec.data)
-        # weights, gradients, momenta; an untrained network looks at as many images at once as a comparison
-        memory = BASE + 3 * FLOATS * found.parameters + spec.batch_size * found.kept
-        return Cost(images * self.per_image(spec.model, spec.data), memory)
+        if spec.epochs:  # weights, gradients, momenta
+            memory = 3 * FLOATS * found.parameters + spec.batch_size * found.kept
+        else:  # looks at as many images at once as a comparison, and learns nothing
+            memory = FLOATS * found.parameters + AT_ONCE * found.passing
+        return Cost(images * self.per_image(spec.model, spec.data), BASE + memory)
+
+    def _passes(self, spec: Any) -> tuple[float, float]:
+        """Seconds that an image of a result takes: in the steps of an attack, and in forward passes to be compared."""
+        shown, attack = list(networks_of(spec)), 0.0
+        if isinstance(spec, AttackSpec):
+            shown = [*spec.targets] * (1 + len(spec.epsilons))  # the clean images, too
+            if spec.source:
+                steps = len(spec.epsilons) * (spec.steps or 1)
+                attack = steps * self.per_image(spec.source.model, spec.source.data)
+        return attack, FORWARD * sum(self.per_image(network.model, network.data) for network in shown)
 
     @functools.cache  # noqa: B019 -- an object for the length of a command
     def _comparing(self, kind: str) -> float:
@@ -161,8 +172,8 @@ class Costs:
         for entry in self.results:
             if entry.kind == kind:
                 spec: Any = entry.spec
-                passes = FORWARD * sum(self.per_image(network.model, network.data) for network in networks_of(spec))
-                found.append(max(0.0, entry.card["duration"] / (spec.n_images * passes) - 1))
+                attack, passes = self._passes(spec)
+                found.append(max(0.0, (entry.card["duration"] / spec.n_images - attack) / passes - 1))
         return median(found) if found else COMPARING
 
 
@@ -234,9 +245,10 @@ def measured(spiking: bool, widths: tuple[float, ...] = (0.25, 1.0), batch: int 
 
 
 def rate_of(entry: Entry) -> Rate:
-    """The rate on the card of a trained network, in its fastest epoch: other work only ever slows one."""
+    """The rate of one device on the card of a trained network, in its fastest epoch: other work only ever slows one."""
     spec: Any = entry.spec
-    return Rate(spec.model, spec.data, 1 / max(epoch["images_per_second"] for epoch in entry.card["history"]))
+    together = max(epoch["images_per_second"] for epoch in entry.card["history"])
+    return Rate(spec.model, spec.data, processes_of(entry) / together)
 
 
 def machine_of(entry: Entry) -> str:
@@ -247,6 +259,11 @@ def machine_of(entry: Entry) -> str:
 def threads_of(entry: Entry) -> int:
     """The threads that an entry was made with."""
     return (entry.card["hardware"] | entry.card.get("means", {}))["threads"]
+
+
+def processes_of(entry: Entry) -> int:
+    """The processes, one a device, that trained a network together."""
+    return entry.card.get("means", {}).get("processes", 1)
 
 
 def is_trained(entry: Entry) -> bool:

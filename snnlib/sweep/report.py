@@ -11,7 +11,7 @@ from snnlib.data.images import KNOWN
 from snnlib.entries import Entry
 from snnlib.provenance import machine
 from snnlib.spec import PRESETS, TrainSpec
-from snnlib.sweep.costs import FORWARD, footprint, is_trained, machine_of, per_image, rate_of, threads_of
+from snnlib.sweep.costs import FORWARD, footprint, is_trained, machine_of, per_image, processes_of, rate_of, threads_of
 from snnlib.sweep.listing import listing
 
 BACKWARD = 2  # a backward pass multiplies twice as often as a forward pass
@@ -20,8 +20,8 @@ CHECKED = ("machine", "threads", "network", "forecast (s)", "at the fastest epoc
 
 
 def throughput(entries: Iterable[Entry]) -> pd.DataFrame:
-    """What trainings reached in their fastest epoch: of those of one structure and data, on one machine with as many
-    threads, the fastest.
+    """What one device reached in the fastest epoch of a training: of those of one structure and data, on one machine
+    with as many threads, the fastest. Of devices that train together each has an equal share.
 
     An image of a training step is three passes' worth of multiply-adds: forward, and twice as many backward.
     """
@@ -56,7 +56,7 @@ def checks(entries: Iterable[Entry]) -> pd.DataFrame:
                 continue
             images, epochs = entry.card["images"], entry.spec.epochs
             seen = epochs * (images["train"] + FORWARD * images["test"])
-            forecast = seen * per_image(others, own.model, own.data)
+            forecast = seen * per_image(others, own.model, own.data) / processes_of(entry)
             undisturbed = epochs * min(epoch["seconds"] for epoch in entry.card["history"])
             took = entry.card["duration"]
             rows.append((*_made_by(entry), entry.spec.slug, forecast, undisturbed, forecast / undisturbed - 1, took))
