@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -35,7 +36,7 @@ NOTEBOOK = [
 @pytest.fixture(scope="module")
 def workflow(tmp_path_factory):
     """A repository with one page, its list, and a store; `run` starts the workflow there."""
-    root = tmp_path_factory.mktemp("workflow")
+    root = tmp_path_factory.mktemp("work flow")
     for name in ("workflow", "book"):
         ignored = shutil.ignore_patterns("_build", "__pycache__", "*.md", "notebooks", "_toc.yml")
         shutil.copytree(REPOSITORY / name, root / name, symlinks=True, ignore=ignored)
@@ -45,6 +46,7 @@ def workflow(tmp_path_factory):
         (root / "book" / name).symlink_to(Path("..") / name)
     (root / "book" / "intro.md").write_text("# A book of one chapter\n\nIt has one chapter.\n")
     (root / "notebooks").mkdir()
+    (root / "no images").mkdir()
     page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A chapter")])
     page.cells += [nbformat.v4.new_code_cell(source) for source in NOTEBOOK]
     page.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -74,20 +76,58 @@ class Workflow:
         cleared = {key: value for key, value in os.environ.items() if key != "SNNLIB_DATA"}
         self.environment = {**cleared, "SNNLIB_CACHE": str(self.cache), "SNNLIB_PUBLISHED": str(root / "none")}
 
-    def start(self, *arguments):
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--keep-going", *arguments]
-        command += ["--config", f"preset={self.root / 'list.yaml'}", "machine=some-machine"]
+    def start(self, *arguments, cores=2, **config):
+        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--keep-going", *arguments]
+        config = {"preset": self.root / "list.yaml", "machine": "some-machine", **config}
+        command += ["--config", *(f"{name}={value}" for name, value in config.items())]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen(command, cwd=self.root, env=self.environment, **streams)
 
-    def run(self, *arguments):
-        process = self.start(*arguments)
+    def run(self, *arguments, **config):
+        process = self.start(*arguments, **config)
         said, _ = process.communicate(timeout=600)
         assert process.returncode == 0, said[-6000:]
         return said
 
     def entries(self):
         return {path.name for path in (self.cache / "entries").iterdir()}
+
+
+def shown(said):
+    """Group of a job -> what a dry run says of it, line by line and resource by resource."""
+    found = {}
+    for block in said.split("\n\n"):
+        lines = dict(re.findall(r"^ *(\w[\w ]*): (.+)$", block, flags=re.MULTILINE))
+        kind, _, group = lines.get("wildcards", "").partition("=")
+        if kind == "group":
+            found[group] = lines | dict(re.findall(r"(\w+)=(\w+)", lines["resources"]))
+    return found
+
+
+def test_jobs_ask_for_what_their_processes_take_and_follow_the_list(workflow):
+    listed = [entry["name"] for entry in yaml.safe_load((workflow.root / "list.yaml").read_text())["networks"]]
+    one = shown(workflow.run("--dry-run"))
+    by_worth = sorted(one, key=lambda name: -int(one[name]["priority"]))
+    assert [name.rpartition("-")[0] for name in by_worth[:4]] == listed
+    assert all(name.startswith("compare-") for name in by_worth[4:])
+    assert not (workflow.cache / "entries").exists()
+
+    four = shown(workflow.run("--dry-run", cores=16, gpus=4, threads=3))
+    network, compared = by_worth[0], by_worth[-1]
+    assert (four[network]["gpu"], four[network]["threads"]) == ("4", "12")
+    assert (four[compared]["gpu"], four[compared]["threads"]) == ("1", "3")
+    assert int(four[network]["mem_mb"]) == pytest.approx(4 * int(one[network]["mem_mb"]), abs=4)
+    assert four[compared]["mem_mb"] == one[compared]["mem_mb"]
+    words = shlex.split(four[network]["Shell command"])
+    assert words[:6] == [
+        "OMP_NUM_THREADS=3",
+        "snnlib",
+        "sweep",
+        "--preset",
+        str(workflow.root / "list.yaml"),
+        "--devices",
+    ]
+    assert words[6:] == ["4", "--only", network]
 
 
 def jobs(said):
@@ -99,7 +139,7 @@ def jobs(said):
 @pytest.mark.slow
 def test_the_whole_workflow(workflow):
     # all of it, from an empty store; a training is killed on the way
-    process = workflow.start()
+    process = workflow.start(data_root=workflow.root / "no images")
     killed = kill_a_training_after_its_first_epoch(process, workflow)
     said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said[-6000:]

@@ -106,24 +106,24 @@ class Sweep:
                 failed[item.spec] = item.spec.name
         return list(failed.values())
 
-    def groups(self) -> dict[str, list[Item]]:
+    def groups(self) -> dict[str, list[Spec]]:
         """The list as jobs: every network by its name, results by the networks that they are of, if by any."""
-        found: dict[str, list[Item]] = {}
-        for item in self.items():
-            name = item.spec.name
-            if not isinstance(item.spec, TrainSpec):
-                name = f"compare-{'-'.join(one.hash for one in list(networks_of(item.spec)) or [item.spec])}"
-            found.setdefault(name, []).append(item)
+        found: dict[str, list[Spec]] = {}
+        for spec in self.specs:
+            name = spec.name
+            if not isinstance(spec, TrainSpec):
+                name = f"compare-{'-'.join(one.hash for one in list(networks_of(spec)) or [spec])}"
+            found.setdefault(name, []).append(spec)
         return found
 
-    def stamp(self, groups: Mapping[str, Sequence[Item]], folder: Path) -> None:
+    def stamp(self, groups: Mapping[str, Sequence[Spec]], folder: Path) -> None:
         """For a workflow engine, which knows files: one in `folder` for every group that is there, as old as that is.
 
         The store decides what is there; a stamp of what it has lost, or does not count any more, is taken away.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        for name, items in groups.items():
-            stamp, entries = folder / name, [self.store.find(item.spec) for item in items]
+        for name, specs in groups.items():
+            stamp, entries = folder / name, [self.store.find(spec) for spec in specs]
             if None in entries:
                 stamp.unlink(missing_ok=True)
                 continue
