@@ -2,6 +2,9 @@
 
 `built_site` runs `jupyter-book build` as a process of its own, on a copy of the repository. `site_browser` is a
 headless Chromium; `site_pages` serves the site to it and refuses every other host.
+
+Tests compute on the CPU, also where there are GPUs: what they hold to be equal there is equal up to rounding on a GPU.
+`SNNLIB_TEST_GPU=1 pytest ...` lets them have the GPUs; then tests of equal bits and of equal seeds may fail.
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, Route
+
+if not os.environ.get("SNNLIB_TEST_GPU"):
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read when CUDA is first used, here and in processes that tests start
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Where the tests' copy of the book is published: nowhere. GitHub Actions would say it in these variables.
