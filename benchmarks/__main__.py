@@ -2,17 +2,23 @@
 
 Every case runs in a process of its own, the cases of a group in turn, several rounds of them: what a busy machine does
 to one it does to its neighbours, and nobody inherits another's memory. Ratios are of medians over all rounds.
+
+All of them compute on the processor, also where there is a GPU: what is written says so, and no memory but the
+processor's is measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before PyTorch looks for GPUs, here and in the processes of the cases
 
 from benchmarks import report
 from benchmarks.cases import CASES, Case
