@@ -2,7 +2,8 @@
 
 All processes run the same command. The first does what the command says, and the store with its locks is its alone;
 whenever it comes to a training, it tells the others, who join in that and wait for the next. So nothing but training
-knows of several processes.
+knows of several processes. What ends a training in all of them at once, `SURVIVED`, need not end them; after any other
+error nobody knows where the others are, and all of them end.
 
     team = Team(devices=4)
     if team.follows:
@@ -17,8 +18,10 @@ the checkpoint.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +33,9 @@ from lightning_fabric.strategies import DDPStrategy
 
 from snnlib import training
 from snnlib.data.images import ImageData
-from snnlib.spec import DataSpec, TrainSpec
+from snnlib.spec import DataSpec, SpecError, TrainSpec
 
+SURVIVED = (training.TrainingDiverged, SpecError)  # all processes come to it from the same numbers
 PATIENCE = timedelta(days=7)  # followers wait while the leader computes other things
 
 
@@ -52,7 +56,9 @@ class Team:
         """Join in what the leader trains, until it is done; `images` opens a data set here."""
         while (task := self._fabric.broadcast(None)) is not None:
             spec = TrainSpec.model_validate_json(task[0])
-            training.train(spec, images(spec.data), Path(task[1]), devices=self._of)
+            here = images(spec.data)  # what the leader has opened, and this process cannot, is not survived
+            with suppress(*SURVIVED):  # the leader has it, too, and says it
+                training.train(spec, here, Path(task[1]), devices=self._of)
 
     def leads(self, spec: TrainSpec, folder: Path) -> Callable[[str], Fabric]:
         """What `training.train` takes as its devices: once it asks for them, the others join in."""
@@ -67,9 +73,15 @@ class Team:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
-        if kind is None or issubclass(kind, SystemExit):
+        if kind is None or issubclass(kind, (SystemExit, *SURVIVED)):
             self._fabric.broadcast(None)
-        # after an error the others may be in the middle of a step: Fabric, or the cluster, ends them with this process
+        else:  # they may be in the middle of a step, and would wait there; once this process has said what is wrong
+            atexit.register(self._end_others)
+
+    def _end_others(self) -> None:
+        """Those that were started from here; a cluster ends the others with this process."""
+        for process in getattr(self._fabric.strategy.launcher, "procs", ()):
+            process.kill()
 
     def _of(self, precision: str) -> Fabric:
         # a Slurm job of one task starts its processes itself, as a machine without Slurm does

@@ -146,6 +146,31 @@ def test_the_command_line_trains_with_two_processes(tmp_path):
     assert json.loads(card.read_text())["means"]["processes"] == 2
 
 
+LIST = """
+preset: quick
+data: {digits: {}}
+networks:
+- {name: wild, data: digits, model: {spiking: false, width: 0.25}, epochs: 1, batch_size: 64, lr: 1.0e+30, chapters: []}
+- {name: odd, data: digits, model: {spiking: false, width: 0.25}, epochs: 1, batch_size: 63, chapters: []}
+- {name: good, data: digits, model: {spiking: false, width: 0.25}, epochs: 1, batch_size: 64, chapters: []}
+results: []
+"""
+
+
+def test_networks_that_fail_in_all_processes_do_not_end_the_sweep(tmp_path):
+    (tmp_path / "list.yaml").write_text(LIST)
+    environment = {**os.environ, "SNNLIB_CACHE": str(tmp_path / "cache"), "SNNLIB_PUBLISHED": str(tmp_path / "none")}
+    command = [sys.executable, "-m", "snnlib", "sweep", "--preset", str(tmp_path / "list.yaml"), "--devices", "2"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, done.stderr
+    assert "1 of 3 items are there" in done.stdout
+    assert done.stderr.count("failed: TrainingDiverged: ") == 1, "the first process alone reports"
+    assert done.stderr.count("failed: SpecError: batch_size = 63 cannot be shared evenly") == 1
+    (card,) = tmp_path.glob("cache/entries/*/card.json")
+    assert json.loads(card.read_text())["spec"]["batch_size"] == 64
+    assert json.loads(card.read_text())["means"]["processes"] == 2
+
+
 @pytest.mark.parametrize(
     ("size", "sentence"), [(21, "cannot be shared evenly by 2 ranks"), (100, "takes all 100 training images at once")]
 )

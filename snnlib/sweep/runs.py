@@ -19,6 +19,7 @@ from snnlib.store import Store
 from snnlib.sweep.costs import Cost, Costs
 from snnlib.sweep.listing import described, networks_of
 from snnlib.sweep.plan import Plan
+from snnlib.team import SURVIVED
 
 SPEEDS = "speeds"  # folder of the cache with what was measured of machines
 STATES = ("published", "cached", "begun", "missing", "no data")
@@ -90,7 +91,7 @@ class Sweep:
     def make(self, items: Sequence[Item]) -> list[str]:
         """Make what is missing, one after the other; returns the names of what failed, which stops nothing else.
 
-        A result whose network failed is not tried.
+        A result whose network failed is not tried. An error that the others of a team do not survive stops all.
         """
         failed: dict[Spec, str] = {}
         for item in items:
@@ -101,6 +102,8 @@ class Sweep:
                 self.store.get(item.spec)
             except Exception as error:
                 print(f"{item.spec.name} failed: {type(error).__name__}: {error}", file=sys.stderr)
+                if self.store.team and not isinstance(error, SURVIVED):
+                    raise
                 if not isinstance(error, SpecError):
                     traceback.print_exc()
                 failed[item.spec] = item.spec.name
