@@ -33,6 +33,7 @@ from lightning_fabric.strategies import DDPStrategy
 
 from snnlib import training
 from snnlib.data.images import ImageData
+from snnlib.devices import float32_in_full
 from snnlib.spec import DataSpec, SpecError, TrainSpec
 
 SURVIVED = (training.TrainingDiverged, SpecError)  # all processes come to it from the same numbers
@@ -57,7 +58,7 @@ class Team:
         while (task := self._fabric.broadcast(None)) is not None:
             spec = TrainSpec.model_validate_json(task[0])
             here = images(spec.data)  # what the leader has opened, and this process cannot, is not survived
-            with suppress(*SURVIVED):  # the leader has it, too, and says it
+            with float32_in_full(), suppress(*SURVIVED):  # the leader has that, too, and says it
                 training.train(spec, here, Path(task[1]), devices=self._of)
 
     def leads(self, spec: TrainSpec, folder: Path) -> Callable[[str], Fabric]:
