@@ -83,6 +83,8 @@ def test_blocks_of_opposite_sign_are_told_though_they_cancel_in_the_mean():
     assert "wholly above zero in 1 of 2 blocks (farthest in `l1`, 0.100 (0.100 to 0.100))" in said
     assert "wholly below zero in 1 of 2 blocks (farthest in `l2`, −0.100 (−0.100 to −0.100))" in said
     assert said.endswith("cancels in the means that the verdict is on.")
+    grouped = [tuple(one.expand_dims(group=3).copy() for one in two) for two in pairs]
+    assert list(differences_by_block(grouped)) == list(differences_by_block(pairs))
     alike = [pair(([0, 0.4, 0.8], SAME), ([0, 0.4, 0.8], SAME))] * 2
     assert "above zero in 0 of 2 blocks and wholly below zero in 0 of 2 blocks." in tabled.signs_in_words(
         SimpleNamespace(white_box=alike)

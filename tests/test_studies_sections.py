@@ -48,8 +48,8 @@ def test_a_sweep_stands_beside_networks_that_learned_nothing() -> None:
     cka, accuracy = spatial.swept([setting(1.0, 0.9, 2), setting(0.5, 0.8)], 200)
     assert cka["setting"].tolist() == [0.5, 0.5, 1.0, 1.0]
     values = cka.set_index(["network", "setting"])["value"]
-    assert values["SNN × ANN"].tolist() == pytest.approx([0.8, 0.905], abs=1e-3)
-    assert values["untrained"].tolist() == pytest.approx([0.4, 0.45], abs=1e-3)
+    assert values["SNN × ANN"].tolist() == pytest.approx([0.8, 0.905], abs=5e-3)
+    assert values["untrained"].tolist() == pytest.approx([0.4, 0.45], abs=5e-3)
     assert accuracy.set_index(["network", "setting"])["value"]["SNN"].to_dict() == pytest.approx({0.5: 80, 1.0: 90})
 
 

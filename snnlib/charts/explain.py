@@ -272,4 +272,4 @@ def gram_pair(
         f"Two heatmaps side by side: the Gram matrices of {n} images in {title_a} and in {title_b}, images sorted by "
         f"class ({len(middles)} classes). Their debiased CKA is {parts.number(cka)}."
     )
-    return theme.finish(chart, text, title=f"CKA (debiased) = {parts.number(cka)}, n = {n} images")
+    return theme.finish(chart, text, title=f"CKA (debiased) = {parts.number(cka)}, n = {n}")

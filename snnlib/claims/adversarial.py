@@ -63,7 +63,8 @@ def differences(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> tuple[Effect,
 
 def differences_by_block(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> dict[str, Effect]:
     """The difference at equal epsilon of every block's output by itself, by the name of the block."""
-    blocks = outputs(drift(pairs[0][0]))["layer"].values
+    first = pairs[0][0]
+    blocks = first["layer"].values[first["kind"].values == "sum"]
     return {
         str(name): effect(str(name), lambda snn, ann, k=k: float(_by_block(snn, ann)[k]), pairs)
         for k, name in enumerate(blocks)
