@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from rich.console import Console
 
-from snnlib import terminal
+from snnlib import cli, terminal
 
 
 @pytest.fixture(scope="module")
@@ -40,21 +40,29 @@ def test_train_twice_trains_once(snnlib):
     assert "about" not in err
 
 
-def test_networks_without_a_seed_are_of_different_ones(snnlib):
-    def compared(*names):
-        out, err = snnlib("compare", *names, *SMALL, "--n-images", 16)
-        left, right = out.split(":")[0].split(" x ")
-        return left[-2:], right[-2:], "equal weights" in err
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (("snn", "ann"), ("snn", 0, "ann", 1)),
+        (("ann", "ann"), ("ann", 0, "ann", 1)),
+        (("snn:1", "ann"), ("snn", 1, "ann", 0)),
+        (("snn", "ann:0"), ("snn", 1, "ann", 0)),
+        (("snn:0", "ann:0"), ("snn", 0, "ann", 0)),
+    ],
+)
+def test_networks_without_a_seed_are_of_different_ones(run, given, meant):
+    networks = cli._pair(run, *given)
+    assert tuple(x for one in networks for x in ("snn" if one.model.spiking else "ann", one.seed)) == meant
 
-    assert compared("snn", "ann") == ("s0", "s1", False)
-    assert compared("snn:1", "ann") == ("s1", "s0", False)
-    assert compared("snn:0", "ann:0") == ("s0", "s0", True)
-    assert compared("snn:0", "snn:0") == ("s0", "s0", False), "one network and itself"
+
+def test_networks_of_one_seed_are_compared_with_a_word_on_it(snnlib):
+    assert "start from equal weights" in snnlib("compare", "snn:0", "ann:0", *SMALL, "--n-images", 16)[1]
 
 
 def test_compare_writes_what_it_found(snnlib):
-    out, _ = snnlib("compare", "snn", "ann:1", *SMALL, "--n-images", 16, "--out", "cka.nc")
+    out, err = snnlib("compare", "snn", "ann:1", *SMALL, "--n-images", 16, "--out", "cka.nc")
     assert "n = 16" in out
+    assert "equal weights" not in err
     cka = xr.load_dataarray(snnlib.root / "cka.nc")
     assert cka.sizes == {"layer_a": 74, "layer_b": 74}
     assert not list(snnlib.root.glob(".*.tmp"))
@@ -64,8 +72,8 @@ def test_store_lists_checks_and_publishes(snnlib):
     snnlib("train", *SMALL)
     listed, _ = snnlib("store", "list")
     rows = [line.split("\t") for line in listed.splitlines()]
-    (layer, name), *_ = [(row[0], row[2]) for row in rows if row[1] == "TrainSpec" and "-snn-T2-w0.25-e1-s0" in row[2]]
-    assert layer == "cache"
+    layer, kind, name, *_ = next(row for row in rows if row[2].startswith("digits-resnet20-snn"))
+    assert (layer, kind) == ("cache", "TrainSpec")
     published, _ = snnlib("store", "publish", name)
     assert str(snnlib.root / "published") in published
     assert "published" in snnlib("store", "path")[0]
