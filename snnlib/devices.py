@@ -20,9 +20,15 @@ def float32_in_full() -> Iterator[None]:
 
     What a card calls "32-true" is then the same on every device. It does not bear on bfloat16.
     """
-    cudnn = torch.backends.cudnn
-    before, cudnn.allow_tf32 = cudnn.allow_tf32, False
+    convolutions = getattr(torch.backends.cudnn, "conv", None)  # since PyTorch 2.9; then the older name may be refused
+    setting, name, full = (
+        (convolutions, "fp32_precision", "ieee")
+        if hasattr(convolutions, "fp32_precision")
+        else (torch.backends.cudnn, "allow_tf32", False)
+    )
+    before = getattr(setting, name)
+    setattr(setting, name, full)
     try:
         yield
     finally:
-        cudnn.allow_tf32 = before
+        setattr(setting, name, before)

@@ -88,15 +88,23 @@ def look(folder: Path, layer: str) -> Entry | str:
 def changed_inputs(card: dict[str, Any], held: Callable[[str], Entry | None]) -> list[str]:
     """Names of the networks that a result was computed from and that are there with other weights now.
 
-    Weights that were halved to be published do not count: they were published because they compute the same. Nor does
-    a network that is not there.
+    Weights count as those that they were halved from to be published: they were published because they compute the
+    same. A network that is not there does not count, nor one whose card does not say what it was halved from.
 
     Args:
         card: the result's.
         held: name -> the entry that is there, if any.
     """
-    now = {name: entry for name in card.get("inputs", {}) if (entry := held(name)) and not is_halved(entry)}
-    return [name for name, entry in now.items() if entry.checksum != card["inputs"][name]]
+    now = {name: entry for name in card.get("inputs", {}) if (entry := held(name))}
+    return [name for name, entry in now.items() if _is_other(card["inputs"][name], entry)]
+
+
+def _is_other(checksum: str, network: Entry) -> bool:
+    """Whether a checksum is surely that of other weights than a network has, or had before it was halved."""
+    if not is_halved(network):
+        return checksum != network.checksum
+    whole = network.card["half"].get("of")
+    return whole is not None and checksum not in (whole, network.checksum)
 
 
 def is_halved(entry: Entry) -> bool:

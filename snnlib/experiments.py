@@ -65,6 +65,9 @@ class Context(Protocol):
     stop: threading.Event | None  # once set, the computation is no longer wanted
     devices: Callable[[str], Fabric]  # what a network is trained on, given a precision
 
+    def go_on(self) -> None:
+        """Called before each long step. Raises `training.Stopped` once the computation is no longer wanted."""
+
     def get(self, spec: Spec) -> Any:
         """The value of another spec that this one builds on."""
 
@@ -103,14 +106,8 @@ class Wanted:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for batch in self.batches:
-            check_wanted(self.context)
+            self.context.go_on()
             yield batch
-
-
-def check_wanted(context: Context) -> None:
-    """Raises `training.Stopped` once a result is no longer wanted."""
-    if context.stop is not None and context.stop.is_set():
-        raise training.Stopped(f"{context.folder.name} was stopped; asked for again, it is computed from its beginning")
 
 
 def compute(spec: Spec, context: Context) -> Any:
@@ -188,7 +185,7 @@ def _(spec: AttackSpec, context: Context) -> xr.Dataset:
     attack = attack_of(spec, source, valid)
 
     def while_wanted(images: Tensor, labels: Tensor, epsilon: float) -> Tensor:
-        check_wanted(context)
+        context.go_on()
         return attack(images, labels, epsilon)
 
     with kernels.compiled(spec.work >= COMPILE_FROM):

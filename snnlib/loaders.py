@@ -9,9 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from snnlib.spec import SpecError
-
-MIN_IMAGES = 4  # of a batch: debiased HSIC divides by n - 3
+from snnlib.spec import MIN_IMAGES, SpecError
 
 
 class Batch(NamedTuple):

@@ -12,7 +12,18 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from snnlib.spec import DEPTHS, PRESETS, STAGES, VGG_DEPTHS, NonNegativeInt, PositiveFloat, PositiveInt, Spec, UnitFloat
+from snnlib.spec import (
+    DEPTHS,
+    MIN_IMAGES,
+    PRESETS,
+    STAGES,
+    VGG_DEPTHS,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Spec,
+    UnitFloat,
+)
 
 
 def _one_of(*choices: Any):
@@ -103,7 +114,7 @@ class Parameters(Spec):
         | None
     ) = None
     epochs: PositiveInt | None = None
-    n_images: Annotated[int, Field(ge=4, strict=True)] | None = None
+    n_images: Annotated[int, Field(ge=MIN_IMAGES, strict=True)] | None = None
     recompute: Annotated[bool, Field(strict=True)] = False
 
     def data_set(self) -> str:

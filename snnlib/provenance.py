@@ -24,16 +24,8 @@ PACKAGES = ("torch", "torchvision", "snntorch", "numpy", "lightning-fabric", "xa
 # What bears on a network, and on a result of networks; what a spec says is in its hash already. So is what images were
 # found, read, or simulated, by their fingerprint: of data only what becomes of images after that counts.
 DATA_FILES = ("data/batches.py", "data/cache.py", "data/images.py")
-TRAINING_ROOMS = ("kernels.py", "memory.py", "neurons", "models", *DATA_FILES, "training")
-RESULT_ROOMS = (
-    *TRAINING_ROOMS,
-    "devices.py",
-    "layers.py",
-    "loaders.py",
-    "recording.py",
-    "similarity",
-    "experiments.py",
-)
+TRAINING_ROOMS = ("kernels.py", "memory.py", "devices.py", "neurons", "models", *DATA_FILES, "training")
+RESULT_ROOMS = (*TRAINING_ROOMS, "layers.py", "loaders.py", "calls.py", "recording.py", "similarity", "experiments.py")
 ATTACK_ROOMS = (*RESULT_ROOMS, "attacks")
 # No network bears on examples of a data set: the choice of images does, or how events are simulated or read.
 SAMPLE_ROOMS = ("data/samples.py",)
@@ -111,7 +103,7 @@ def code_without_words(source: str) -> str:
         if start in docstrings and kind == tokenize.STRING:
             continue
         if kind == tokenize.NEWLINE:
-            if words and words[-1] != "\n":  # a docstring leaves none behind
+            if words and words[-1] not in ("\n", "\n>"):  # a docstring leaves none behind
                 words.append("\n")
         elif kind in (tokenize.INDENT, tokenize.DEDENT):  # which statements a block holds, however far it is indented
             words.append("\n>" if kind == tokenize.INDENT else "<")
@@ -122,7 +114,7 @@ def code_without_words(source: str) -> str:
 
 def _tokens(source: str) -> Iterator[tuple[int, str, tuple[int, int]]]:
     """Kind, text and start of every token; an f-string is one, which it is before Python 3.12 only."""
-    lines, depth, begin = source.splitlines(keepends=True), 0, (0, 0)
+    lines, depth, begin = io.StringIO(source).readlines(), 0, (0, 0)
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         name = tokenize.tok_name[token.type]
         if name == "FSTRING_START":

@@ -21,12 +21,10 @@ mode, and every module gets its own training mode back.
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import partial
-from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -34,6 +32,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from snnlib.calls import check_steps, uses_of
 from snnlib.layers import Layer, is_spiking, kind_of, layer_coords, select_layers, stage_and_block
 from snnlib.loaders import Batch, batches, group_of
 from snnlib.memory import in_memory_order
@@ -100,40 +99,42 @@ class Recorder:
         """
         frames = batch.images.shape[0] if batch.images.dim() == 5 and batch.images.shape[1] == batch.n else 1
         steps = self.steps or frames  # an ordinary network sees each frame by itself
-        calls: list[tuple[str, int, R]] = []
+        trace: list[str] = []  # of all layers: what is called between the calls of one tells loops over time apart
+        calls: dict[int, tuple[int, R]] = {}  # place in the trace -> steps of the features, and what is kept of them
 
         def hook(name: str, module: nn.Module, args: Any, output: Any) -> None:
-            features = _by_step(name, module, _first_tensor(name, output), batch, steps)  # (S, B, p)
-            calls.append((name, len(features), reduce(features, module)))
+            if name in self.names:
+                features = _by_step(name, module, _first_tensor(name, output), batch, steps)  # (S, B, p)
+                calls[len(trace)] = len(features), reduce(features, module)
+            trace.append(name)
 
-        hooks = {name: partial(hook, name) for name in self.names}
+        hooks = {name: partial(hook, name) for name in dict.fromkeys([*self.names, *select_layers(self.model)])}
         # no_grad, not inference_mode: what a stateful neuron keeps must stay usable in the user's next training step
         with torch.no_grad(), evaluating(self.model), _hooked(self.model, hooks):
             self.model(batch.images.to(device_of(self.model)))
         if not calls:
             raise SpecError(f"{type(self.model).__name__} calls none of its layers {', '.join(self.names[:3])}, ...")
-        silent = self.required.difference(name for name, _, _ in calls)
+        silent = self.required.difference(trace)
         if silent:
             raise SpecError(f"layer {min(silent)!r} is never called by {type(self.model).__name__}: leave it out.")
-        return self._layers(calls, steps)
+        return self._layers(trace, calls, steps)
 
-    def _layers(self, calls: list[tuple[str, int, R]], steps: int) -> dict[Layer, list[R]]:
+    def _layers(self, trace: list[str], calls: dict[int, tuple[int, R]], steps: int) -> dict[Layer, list[R]]:
         """Module calls -> layers, in the order of their first call."""
         positions: dict[str, list[int]] = {}
-        names = [name for name, _, _ in calls]
-        for position, name in enumerate(names):
-            positions.setdefault(name, []).append(position)
+        for position in calls:
+            positions.setdefault(trace[position], []).append(position)
         found: list[tuple[int, Layer, list[R]]] = []
         for name, at in positions.items():
             module = self.model.get_submodule(name)
-            single = all(calls[i][1] == 1 for i in at)
+            single = all(calls[i][0] == 1 for i in at)
             looped = steps > 1 and len(at) % steps == 0 and single
             if is_spiking(module) and single and not looped:
-                _check_steps(name, len(at), steps, known=self.says_steps)
+                check_steps(name, len(at), steps, known=self.says_steps)
             kind = kind_of(module)
-            for use, of_use in enumerate(_uses(names, at, steps if looped else 1)):
+            for use, of_use in enumerate(uses_of(trace, at, steps if looped else 1)):
                 layer = Layer(name, use + 1, kind, *stage_and_block(name))
-                found.append((of_use[0], layer, [calls[i][2] for i in of_use]))
+                found.append((of_use[0], layer, [calls[i][1] for i in of_use]))
         return {layer: values for _, layer, values in sorted(found, key=lambda item: item[0])}
 
 
@@ -146,42 +147,6 @@ def _whole(value: Any, name: str, other: str) -> int:
     if number < 1 or isinstance(value, bool):
         raise SpecError(f"{name} = {value!r} must be a whole number of at least 1, {other}.")
     return number
-
-
-def _check_steps(name: str, calls: int, steps: int, *, known: bool) -> None:
-    """A spiking module that gives one step's features a call: it should be called at every step."""
-    times = f"{calls} time{'s' * (calls > 1)}"
-    if steps > 1:
-        raise SpecError(
-            f"spiking layer {name!r} is called {times} with features without time, but the network runs {steps} time"
-            " steps: call it once a step, or let it take all steps in one tensor, time first, (T, B, ...) or"
-            " (T*B, ...); if the network runs another number of steps, say so with steps (in compare: steps_a, steps_b)"
-        )
-    if calls > 1 and not known:
-        warnings.warn(
-            f"spiking layer {name!r} is called {times}, and the network says nothing of time steps: the calls are taken"
-            f" for {calls} layers. If they are steps, give the network an attribute T, or say steps={calls}.",
-            stacklevel=2,
-        )
-
-
-def _uses(names: list[str], at: list[int], steps: int) -> list[list[int]]:
-    """The calls `at` of one module among all calls, put together by layer: `steps` calls each.
-
-    In a loop over time through the network, what is called from the first to the last use is the same in every turn.
-    Where each use has a loop of its own, what is called between its steps is the same from step to step.
-    """
-    uses = len(at) // steps
-    turns = [at[t * uses : (t + 1) * uses] for t in range(steps)]
-    if steps == 1 or uses == 1 or len({tuple(names[turn[0] : turn[-1]]) for turn in turns}) == 1:
-        return [list(calls) for calls in zip(*turns, strict=True)]
-    own = [at[use * steps : (use + 1) * steps] for use in range(uses)]
-    if all(len({tuple(names[i:j]) for i, j in pairwise(calls)}) == 1 for calls in own):
-        return own
-    raise SpecError(
-        f"layer {names[at[0]]!r} is called {len(at)} times in {steps} time steps, and what is called in between tells"
-        " neither a loop over time through the network nor one in each layer: give every layer a module of its own."
-    )
 
 
 def device_of(model: nn.Module) -> torch.device:

@@ -8,7 +8,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from snnlib.parameters import Parameters
-from snnlib.spec import PRESETS, CompareSpec, DataSpec, MeasuresSpec, ModelSpec, Preset, RatesSpec, SpecError, TrainSpec
+from snnlib.spec import (
+    MIN_IMAGES,
+    PRESETS,
+    CompareSpec,
+    DataSpec,
+    MeasuresSpec,
+    ModelSpec,
+    Preset,
+    RatesSpec,
+    SpecError,
+    TrainSpec,
+)
 from snnlib.store import Store
 
 if TYPE_CHECKING:
@@ -17,7 +28,6 @@ if TYPE_CHECKING:
     from snnlib.training import Network
 
 FAMILIES = {"resnet": "ResNet", "vgg": "VGG"}
-LEAST = 4  # images of a comparison
 
 
 @dataclass(frozen=True)
@@ -89,9 +99,11 @@ class Run:
             SpecError: for "n_images", where the data set has too few test images.
         """
         found = self.given.value(name)
-        if name == "n_images" and found < LEAST:  # never as given: all that there are
+        if name == "n_images" and found < MIN_IMAGES:  # never as given: all that there are
             images = f"{self.n_test} test image{'s' * (self.n_test != 1)}"
-            raise SpecError(f"{self.title} has {images}, and a comparison needs at least {LEAST}: add some to them")
+            raise SpecError(
+                f"{self.title} has {images}, and a comparison needs at least {MIN_IMAGES}: add some to them"
+            )
         return found
 
     @property

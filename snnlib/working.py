@@ -29,7 +29,7 @@ class Working:
     inputs: dict[str, str] = field(default_factory=dict)  # name of what it builds on -> checksum of its payload
 
     def get(self, spec: Spec) -> Any:
-        self._go_on()
+        self.go_on()
         started = time.perf_counter()
         value = self.store.get(spec, siblings=self.siblings, stop=self.stop)
         if entry := self.store.find(spec):
@@ -38,7 +38,7 @@ class Working:
         return value
 
     def images(self, data: DataSpec) -> Any:
-        self._go_on()
+        self.go_on()
         images = self.store.images(data)
         self.shown = {"title": images.title, "train": len(images.train), "test": len(images.test)}
         return images
@@ -50,8 +50,8 @@ class Working:
         where = {"data_root": self.store.data_root, "cache_dir": self.store.image_cache}
         return example(data.dataset, frames=data.frames, size=data.image_size, index=index, **where)
 
-    def _go_on(self) -> None:
-        """Called before each long step; within one, only a training looks at `stop` itself.
+    def go_on(self) -> None:
+        """Called before each long step; a training looks at `stop` itself.
 
         Raises:
             Stopped: the computation is not wanted any more.
@@ -59,7 +59,7 @@ class Working:
         from snnlib.training import Stopped
 
         if self.stop is not None and self.stop.is_set():
-            raise Stopped(f"{self.spec.name} was stopped")
+            raise Stopped(f"{self.spec.name} was stopped; asked for again, it is made")
 
     @property
     def devices(self) -> Callable[[str], Fabric]:

@@ -248,6 +248,18 @@ def test_a_loop_over_time_in_each_layer_is_told_from_one_through_the_network() -
         "lif#2": [(1, B, 4)] * T,
     }
 
+    seven = LoopInEachLayer()
+    seven.fc1, seven.fc2 = nn.Linear(6, 7), nn.Linear(7, 7)
+    shown = Batch(3 * torch.rand(B, 6), None, B)
+    whole = Recorder(seven)(shown, keep)
+    alone = Recorder(seven, ["lif"])(shown, keep)
+    assert [layer.name for layer in alone] == ["lif", "lif#2"], "also where what tells them apart is not recorded"
+    for layer, steps in alone.items():
+        assert all(torch.equal(one, other) for one, other in zip(steps, whole[layer], strict=True))
+    by_step = firing_rates(seven, [shown.images])
+    for layer, steps in alone.items():
+        assert by_step.sel(layer=layer.name).values == pytest.approx([float(step.mean()) for step in steps])
+
     class Mixed(LoopInEachLayer):
         def forward(self, x: Tensor) -> Tensor:
             for fc in (self.fc1, self.fc1, self.fc2, self.fc1, self.fc2, self.fc2):

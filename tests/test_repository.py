@@ -37,6 +37,7 @@ ROOMS = (
     "training",
     "layers",
     "loaders",
+    "calls",
     "recording",
     "similarity",
     "attacks",

@@ -20,9 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnlib.loaders import MIN_IMAGES
 from snnlib.similarity.gram import gram, u_centered_triangles
-from snnlib.spec import SpecError
+from snnlib.spec import MIN_IMAGES, SpecError
 
 
 def cka(x: Tensor | np.ndarray, y: Tensor | np.ndarray, debiased: bool = True) -> float:

@@ -26,13 +26,13 @@ import xarray as xr
 from torch import Tensor, nn
 
 from snnlib.layers import Layer, layer_coords
-from snnlib.loaders import MIN_IMAGES, Batch, check_loaders, group_of, length, paired
+from snnlib.loaders import Batch, check_loaders, group_of, length, paired
 from snnlib.memory import keep_freed_memory
 from snnlib.neurons import LIF
 from snnlib.recording import Recorder
 from snnlib.similarity.gram import step_grams, u_centered_triangles
 from snnlib.similarity.groups import grouped_products
-from snnlib.spec import GROUP, SpecError
+from snnlib.spec import GROUP, MIN_IMAGES, SpecError
 
 Time = Literal["concat", "each"]
 Rows = dict[Layer, Tensor]  # layer -> (S, n(n-1)/2), one U-centered triangle a step, or one in all

@@ -26,10 +26,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from snnlib.loaders import MIN_IMAGES
 from snnlib.similarity import terms
 from snnlib.similarity.cka import features_of
-from snnlib.spec import SpecError
+from snnlib.spec import MIN_IMAGES, SpecError
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,12 @@ from snnlib.spec.networks import (
     networks_of,
 )
 from snnlib.spec.presets import PRESETS, Preset
-from snnlib.spec.results import GROUP, CompareSpec, MeasuresSpec, RatesSpec, SamplesSpec, StreamSpec
+from snnlib.spec.results import GROUP, MIN_IMAGES, CompareSpec, MeasuresSpec, RatesSpec, SamplesSpec, StreamSpec
 
 __all__ = [
     "DEPTHS",
     "GROUP",
+    "MIN_IMAGES",
     "PRESETS",
     "STAGES",
     "VGG_DEPTHS",

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from snnlib.spec.base import NonNegativeInt, PositiveFloat, PositiveInt, Spec, SpecError
 from snnlib.spec.networks import TrainSpec
-from snnlib.spec.results import Measures
+from snnlib.spec.results import MIN_IMAGES, Measures
 
 Epsilons = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
 
@@ -58,8 +58,8 @@ class AttackSpec(Spec):
     step: PositiveFloat | None = None
     space: Literal["pixels", "normalised"] = "pixels"
     start: NonNegativeInt | None = None
-    n_images: Annotated[int, Field(ge=4, strict=True)]
-    batch_size: Annotated[int, Field(ge=4, strict=True)] = 256
+    n_images: Annotated[int, Field(ge=MIN_IMAGES, strict=True)]
+    batch_size: Annotated[int, Field(ge=MIN_IMAGES, strict=True)] = 256
     measures: Measures | None = None
 
     @model_validator(mode="before")

@@ -12,6 +12,7 @@ from snnlib.spec.networks import DataSpec, TrainSpec
 MeasureName = Literal["cka", "cka_without_top", "procrustes", "rsa_pearson", "rsa_spearman", "neighbours"]
 Measures = Annotated[tuple[MeasureName, ...], Field(min_length=1)]  # of `snnlib.similarity.MEASURES`
 
+MIN_IMAGES = 4  # of a batch: debiased HSIC divides by n - 3
 GROUP = "group"  # dimension of results: 0 are all images, g = 1 ... G all but those of group g
 
 
@@ -27,8 +28,8 @@ class CompareSpec(Spec):
 
     a: TrainSpec
     b: TrainSpec
-    n_images: Annotated[int, Field(ge=4, strict=True)]
-    batch_size: Annotated[int, Field(ge=4, strict=True)] = 256
+    n_images: Annotated[int, Field(ge=MIN_IMAGES, strict=True)]
+    batch_size: Annotated[int, Field(ge=MIN_IMAGES, strict=True)] = 256
     time: Literal["concat", "each"] = "concat"
     pairing: Literal["same", "shuffled"] = "same"
 
@@ -55,8 +56,8 @@ class MeasuresSpec(Spec):
 
     a: TrainSpec
     b: TrainSpec
-    n_images: Annotated[int, Field(ge=4, strict=True)]
-    batch_size: Annotated[int, Field(ge=4, strict=True)] = 256
+    n_images: Annotated[int, Field(ge=MIN_IMAGES, strict=True)]
+    batch_size: Annotated[int, Field(ge=MIN_IMAGES, strict=True)] = 256
     pairing: Literal["same", "shuffled"] = "same"
     jackknife: StrictBool = True
     measures: Measures | None = None

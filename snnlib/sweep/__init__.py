@@ -1,7 +1,7 @@
 """The sweep: every network and every result that the chapters need under a preset, listed, forecast, and made."""
 
 from snnlib.sweep.costs import Cost, Costs, measure
-from snnlib.sweep.listing import CHAPTERS, listing, networks_of
+from snnlib.sweep.listing import CHAPTERS, listing
 from snnlib.sweep.plan import Plan, papermill_options, plan_file, plan_text, read_plan
 from snnlib.sweep.report import checks, hours_at, throughput, work_of_presets
 from snnlib.sweep.runs import SPEEDS, Item, Sweep
@@ -18,7 +18,6 @@ __all__ = [
     "hours_at",
     "listing",
     "measure",
-    "networks_of",
     "papermill_options",
     "plan_file",
     "plan_text",

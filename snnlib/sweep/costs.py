@@ -28,10 +28,20 @@ from scipy.optimize import nnls
 
 from snnlib.data.batches import Batches
 from snnlib.data.images import Split
+from snnlib.devices import float32_in_full
 from snnlib.entries import Entry
 from snnlib.provenance import hardware
-from snnlib.spec import AttackSpec, DataSpec, ModelSpec, SamplesSpec, Spec, SpecError, StreamSpec, TrainSpec
-from snnlib.sweep.listing import networks_of
+from snnlib.spec import (
+    AttackSpec,
+    DataSpec,
+    ModelSpec,
+    SamplesSpec,
+    Spec,
+    SpecError,
+    StreamSpec,
+    TrainSpec,
+    networks_of,
+)
 from snnlib.training import build, pace
 from snnlib.training.loop import one_device
 
@@ -238,8 +248,8 @@ def measured(spiking: bool, widths: tuple[float, ...] = (0.25, 1.0), batch: int 
     for width in widths:
         model = ModelSpec(spiking=spiking, width=width)
         spec = TrainSpec(model=model, data=data, epochs=1, batch_size=batch)
-        # of many siblings, so that the time of the compiler plays no part
-        seconds = pace.forecast(spec, build(model, data, 0), batches, 0, fabric, siblings=10**6).seconds
+        with float32_in_full():  # as trainings run; of many siblings, so that the time of the compiler plays no part
+            seconds = pace.forecast(spec, build(model, data, 0), batches, 0, fabric, siblings=10**6).seconds
         found.append(Rate(model, data, seconds / batch))
     return found
 

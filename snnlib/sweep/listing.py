@@ -143,7 +143,7 @@ def _hollow(store: AskedStore) -> type[Run]:
             n_test = known.sizes[1] if known.sizes else 0
             n_images = given.n_images or min(preset.n_images, n_test)
             given = given.model_copy(update={"n_images": n_images})
-            return cls(given, preset, data, known.title, store, n_test)  # type: ignore[arg-type]
+            return cls(given, preset, data, known.title, store, n_test=n_test)  # type: ignore[arg-type]
 
     return Hollow
 

@@ -176,7 +176,10 @@ def _data_sets(value: Any) -> dict[str, dict[str, int]]:
         for key, count in how.items():
             if key not in ("frames", "size") or not isinstance(count, int) or isinstance(count, bool) or count < 1:
                 raise SpecError(f"{name} in data has {key} = {count!r}; give frames, and size, as whole numbers")
-    if len(folders := [name for name in found if _is_folder(name)]) > 1:
+    folders = [name for name in found if _is_folder(name)]
+    if relative := [name for name in folders if not Path(name.partition(":")[2]).expanduser().is_absolute()]:
+        raise SpecError(f"{relative[0]} in data is looked for from where a job runs; write its whole path")
+    if len(folders) > 1:
         raise SpecError(f"data has {' and '.join(folders)}: write a list for each folder of images")
     return found
 

@@ -14,10 +14,10 @@ from snnlib.data.cifar import MissingData
 from snnlib.data.images import EVENTS, KNOWN, open_images
 from snnlib.entries import SUMS
 from snnlib.run import published_data
-from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec
+from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec, networks_of
 from snnlib.store import Store
 from snnlib.sweep.costs import Cost, Costs
-from snnlib.sweep.listing import described, networks_of
+from snnlib.sweep.listing import described
 from snnlib.sweep.plan import Plan
 from snnlib.team import SURVIVED
 
