@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from test_cli import snnlib  # noqa: F401 -- a fixture
 
 from snnlib import publish as publishing
 from snnlib.data.cifar import MissingData
-from snnlib.entries import Entry, damage, seal
+from snnlib.entries import Entry, changed_inputs, damage, seal
 from snnlib.parameters import Parameters
 from snnlib.run import Run
 from snnlib.spec import CompareSpec, SpecError
@@ -190,3 +191,17 @@ def test_publish_and_verify_on_the_command_line(snnlib):  # noqa: F811
     assert all(name in out for name in names)
     out, _ = snnlib("store", "verify", "--count", 3)
     assert out.startswith("same: cka-digits")
+
+
+def test_halved_weights_count_as_those_that_they_were_halved_from():
+    card = {"inputs": {"net": "whole"}}
+
+    def changed(checksum, **half):
+        return changed_inputs(card, {"net": SimpleNamespace(checksum=checksum, card={"half": half})}.get)
+
+    assert not changed("whole", taken=False)
+    assert changed("other", taken=False) == ["net"]
+    assert not changed("in 16 bits", taken=True, of="whole")
+    assert changed("in 16 bits", taken=True, of="another training") == ["net"]
+    assert not changed("in 16 bits", taken=True), "a card that does not say decides nothing"
+    assert not changed_inputs(card, {}.get)

@@ -18,7 +18,7 @@ from snnlib.entries import Entry
 from snnlib.parameters import Parameters, ResidualParameters
 from snnlib.provenance import hardware
 from snnlib.run import Run
-from snnlib.spec import PRESETS, AttackSpec, CompareSpec, ModelSpec, SpecError, StreamSpec, TrainSpec
+from snnlib.spec import PRESETS, AttackSpec, CompareSpec, ModelSpec, SpecError, StreamSpec, TrainSpec, networks_of
 from snnlib.store import Store
 from snnlib.sweep import costs
 from snnlib.sweep.costs import Costs, Rate, footprint
@@ -47,7 +47,7 @@ def test_the_files_are_what_the_studies_ask_for(preset):
     assert {spec: sorted(chapters) for spec, chapters in asked.items()} == {s: list(c) for s, c in found.items()}
     made: set[TrainSpec] = set()
     for spec in found:
-        assert made.issuperset(sweep.networks_of(spec)), "networks come before what builds on them"
+        assert made.issuperset(networks_of(spec)), "networks come before what builds on them"
         made |= {spec} if isinstance(spec, TrainSpec) else set()
 
 
@@ -178,7 +178,8 @@ def own_sweep(tmp_path, monkeypatch, *changes):
         ("digits: {}", "digits: 4", "own.yaml: digits in data is 4"),
         ("digits: {}", "digits: {frame: 4}", "own.yaml: digits in data takes no frame"),
         ("digits: {}", "moving-digits: {frames: four}", "own.yaml: moving-digits in data has frames = 'four'"),
-        ("digits: {}", "folder:a: {}, folder:b: {}", "own.yaml: data has folder:a and folder:b"),
+        ("digits: {}", "folder:/a: {}, folder:/b: {}", "own.yaml: data has folder:/a and folder:/b"),
+        ("digits: {}", "folder:a: {}", "own.yaml: folder:a in data is looked for .*write its whole path"),
     ],
 )
 def test_a_mistake_in_a_list_is_one_sentence_that_says_where(tmp_path, monkeypatch, before, after, sentence):
@@ -226,7 +227,7 @@ def test_a_failure_stops_nothing_else(tmp_path, monkeypatch, capsys):
     original = run.store.get
     monkeypatch.setattr(run.store, "get", lambda spec: 1 / 0 if spec == broken else original(spec))
     failed = run.make(items)
-    depending = [item.spec.name for item in items if broken in sweep.networks_of(item.spec)]
+    depending = [item.spec.name for item in items if broken in networks_of(item.spec)]
     assert failed == [broken.name, *depending]
     assert depending, "the firing rates of the base network"
     assert "ZeroDivisionError" in capsys.readouterr().err

@@ -5,9 +5,9 @@ import os
 import pytest
 
 from snnlib import sweep
-from snnlib.spec import PRESETS, TrainSpec
+from snnlib.spec import PRESETS, TrainSpec, networks_of
 from snnlib.store import Store
-from snnlib.sweep import CHAPTERS, networks_of
+from snnlib.sweep import CHAPTERS
 
 pytestmark = pytest.mark.book
 

@@ -121,6 +121,7 @@ def test_jobs_ask_for_what_their_processes_take_and_follow_the_list(workflow):
     words = shlex.split(four[network]["Shell command"])
     assert words[:6] == [
         "OMP_NUM_THREADS=3",
+        "MKL_NUM_THREADS=3",
         "snnlib",
         "sweep",
         "--preset",
