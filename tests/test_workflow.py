@@ -119,7 +119,7 @@ def test_jobs_ask_for_what_their_processes_take_and_follow_the_list(workflow):
     assert int(four[network]["mem_mb"]) == pytest.approx(4 * int(one[network]["mem_mb"]), abs=4)
     assert four[compared]["mem_mb"] == one[compared]["mem_mb"]
     words = shlex.split(four[network]["Shell command"])
-    assert words[:6] == [
+    assert words[:7] == [
         "OMP_NUM_THREADS=3",
         "MKL_NUM_THREADS=3",
         "snnlib",
@@ -128,7 +128,7 @@ def test_jobs_ask_for_what_their_processes_take_and_follow_the_list(workflow):
         str(workflow.root / "list.yaml"),
         "--devices",
     ]
-    assert words[6:] == ["4", "--only", network]
+    assert words[7:] == ["4", "--only", network]
 
 
 def jobs(said):
