@@ -49,7 +49,7 @@ class Run:
         Raises:
             SpecError: unknown data set, or data that are neither at hand nor to be downloaded, and no stored result.
         """
-        from snnlib.data.cifar import MissingData
+        from snnlib.data.download import MissingData
         from snnlib.data.images import EVENTS, KNOWN, describe, open_images
 
         preset = PRESETS[given.preset]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from test_cli import snnlib  # noqa: F401 -- a fixture
 
 from snnlib import publish as publishing
-from snnlib.data.cifar import MissingData
+from snnlib.data.download import MissingData
 from snnlib.entries import Entry, changed_inputs, damage, seal
 from snnlib.parameters import Parameters
 from snnlib.run import Run

@@ -11,7 +11,7 @@ from scipy import stats
 
 from snnlib import similarity
 from snnlib.claims.appendix import c8
-from snnlib.data.cifar import MissingData
+from snnlib.data.download import MissingData
 from snnlib.data.images import Split
 from snnlib.data.samples import samples
 from snnlib.experiments import test_batches as batches_of

@@ -17,7 +17,7 @@ import numpy as np
 
 from snnlib.data import folders
 from snnlib.data.cache import Raw, Source, short_key
-from snnlib.data.download import MissingData as MissingData  # the name by which others know it
+from snnlib.data.download import MissingData as MissingData  # as `images` knows it
 from snnlib.data.download import fetch_once
 from snnlib.spec import SpecError
 

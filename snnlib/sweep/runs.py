@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from snnlib.data.cifar import MissingData
+from snnlib.data.download import MissingData
 from snnlib.data.images import EVENTS, KNOWN, open_images
 from snnlib.entries import SUMS
 from snnlib.run import published_data
