@@ -1,4 +1,4 @@
-"""The list of the sweep: complete, in order, the same as its files; and what it forecasts."""
+"""The list of the sweep: complete, in order, the same as its files; and making what it names."""
 
 import json
 import shlex
@@ -6,22 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from conftest import REPOSITORY
 from image_files import save
+from sweep_costs import CIFAR, exact_costs
 from test_figures import through_papermill
 
 from snnlib import sweep
 from snnlib.data.images import KNOWN
-from snnlib.entries import Entry
 from snnlib.parameters import Parameters, ResidualParameters
-from snnlib.provenance import hardware
 from snnlib.run import Run
-from snnlib.spec import PRESETS, AttackSpec, CompareSpec, ModelSpec, SpecError, StreamSpec, TrainSpec, networks_of
-from snnlib.store import Store
-from snnlib.sweep import costs
-from snnlib.sweep.costs import Costs, Rate, footprint
+from snnlib.spec import PRESETS, CompareSpec, SpecError, StreamSpec, TrainSpec, networks_of
 from snnlib.sweep.listing import described
 
 FILES = {name: REPOSITORY / "workflow" / "presets" / f"{name}.yaml" for name in PRESETS}
@@ -68,6 +63,11 @@ def test_every_notebook_that_asks_the_store_is_a_chapter_of_the_list():
         if any("begin(globals()" in "".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])
     }
     assert asking == set(sweep.CHAPTERS)
+
+
+def test_the_list_neither_opens_images_nor_trains(monkeypatch):
+    monkeypatch.setattr(Run, "of", lambda *_: pytest.fail("a run that opens images"))
+    assert len(sweep.listing("paper")) > 100
 
 
 def test_a_study_that_is_really_run_asks_for_what_is_listed(run, computed):
@@ -190,7 +190,7 @@ def test_a_mistake_in_a_list_is_one_sentence_that_says_where(tmp_path, monkeypat
     assert "\n" not in str(caught.value)
 
 
-def test_a_list_may_name_networks_as_it_likes_and_a_folder_of_images(tmp_path, monkeypatch, known):
+def test_a_list_may_name_networks_as_it_likes_and_a_folder_of_images(tmp_path, monkeypatch):
     for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)):
         save(pixels, tmp_path / "my images" / f"class-{number % 2}" / f"{number}.png")
     folder = f"folder:{tmp_path / 'my images'}"
@@ -198,7 +198,7 @@ def test_a_list_may_name_networks_as_it_likes_and_a_folder_of_images(tmp_path, m
     run = own_sweep(tmp_path, monkeypatch, ("digits: {}", f"'{folder}': {{}}"), *of_folder)
     (item,) = run.items(["other"])
     assert (item.spec.name, item.spec.data.dataset) == (run.items()[1].spec.name, "folder:my images")
-    run.costs = known[0]
+    run.costs, _ = exact_costs(tmp_path, monkeypatch)
     assert run.cost(item.spec).seconds > 0
     assert run.items()[2].spec.n_images == run.sizes[item.spec.data][1] < 32
     assert run.make(run.items()) == []
@@ -295,120 +295,3 @@ def test_a_notebook_is_given_what_the_list_says(tmp_path, monkeypatch, said):
     words = shlex.split(sweep.papermill_options(plan, "03_residual"))
     _, read = through_papermill(["03_residual.ipynb", "out.ipynb", *words], monkeypatch)
     assert ResidualParameters(**read) == ResidualParameters(preset="quick", **yaml.safe_load(said))
-
-
-# ---- forecasts
-
-CIFAR = described("cifar10")
-
-
-def multiply_adds(widths, size, classes=10):
-    """Of ResNet-20 on an image of three channels, by hand; the stem, and all else."""
-    side, stem, rest, last = size, 9 * 3 * widths[0] * size**2, 0, widths[0]
-    for stage, channels in enumerate(widths):
-        for block in range(3):
-            if stage and block == 0:
-                side //= 2
-                rest += last * channels * side**2  # shortcut
-            rest += 9 * last * channels * side**2 + 9 * channels**2 * side**2
-            last = channels
-    return stem, rest + last * classes
-
-
-@pytest.mark.parametrize("width", [0.25, 1.0, 4.0])
-def test_operations_are_those_counted_by_hand(width):
-    stem, rest = multiply_adds([round(c * width) for c in (16, 32, 64)], 32)
-    assert footprint(ModelSpec(spiking=False, width=width), CIFAR).operations == stem + rest
-    assert footprint(ModelSpec(spiking=True, T=4, width=width), CIFAR).operations == stem + 4 * rest
-    frames = described("moving-cifar10", frames=4)
-    assert footprint(ModelSpec(spiking=False, width=width), frames).operations == 4 * (stem * 2 / 3 + rest)
-
-
-def test_bytes_kept_grow_with_width_and_steps_and_are_those_of_a_real_network():
-    small, wide = (footprint(ModelSpec(spiking=False, width=width), CIFAR).kept for width in (1.0, 2.0))
-    assert wide / small == pytest.approx(2, rel=0.05)
-    one, four = (footprint(ModelSpec(T=T), CIFAR).kept for T in (1, 4))
-    assert 3.5 < four / one < 4.5
-
-    model = ModelSpec(spiking=False)
-    network = sweep.costs.build(model, CIFAR, 0).train()
-    held = {}
-
-    def pack(tensor):
-        held[tensor.untyped_storage().data_ptr()] = tensor
-        return tensor
-
-    parameters = {p.untyped_storage().data_ptr() for p in (*network.parameters(), *network.buffers())}
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-        network(torch.randn(4, 3, 32, 32))
-    total = sum(t.untyped_storage().nbytes() for address, t in held.items() if address not in parameters)
-    assert footprint(model, CIFAR).kept == pytest.approx(total / 4, rel=0.02)
-
-
-@pytest.fixture
-def known(monkeypatch, tmp_path):
-    """A machine whose speed follows the equation exactly, and its forecasts."""
-    p, q = 2e-11, 3e-9
-
-    def seconds(model, data):
-        found = footprint(model, data)
-        return p * found.operations + q * found.kept
-
-    rates = {kind: [ModelSpec(spiking=kind, width=width) for width in (0.25, 1.0)] for kind in (True, False)}
-    monkeypatch.setattr(costs, "measured", lambda kind: [Rate(m, CIFAR, seconds(m, CIFAR)) for m in rates[kind]])
-    return Costs([], tmp_path / "speeds"), seconds
-
-
-def test_forecasts_follow_the_measured_speed(known):
-    found, seconds = known
-    for model in (ModelSpec(width=0.5, arch="resnet38"), ModelSpec(spiking=False, arch="vgg11"), ModelSpec(T=8)):
-        spec = TrainSpec(model=model, data=CIFAR, epochs=10, batch_size=128)
-        cost = found.of(spec, 50_000, 10_000)
-        assert cost.seconds == pytest.approx(10 * seconds(model, CIFAR) * (50_000 + 10_000 / 3), rel=1e-6)
-        assert cost.memory > 128 * footprint(model, CIFAR).kept
-    untrained = found.of(spec.model_copy(update={"epochs": 0, "batch_size": 8}), 50_000, 10_000)
-    assert untrained.seconds == pytest.approx(50_000 / 3 * seconds(model, CIFAR), rel=1e-6)
-    weights, layer = 4 * footprint(model, CIFAR).parameters, 4 * 16 * 32 * 32 * 8  # bytes; of T = 8 steps
-    assert untrained.memory == costs.BASE + weights + 256 * 4 * layer, "no gradients: two layers before, two after"
-    twice = CompareSpec(a=spec, b=spec.model_copy(update={"seed": 1}), n_images=64)
-    assert found.of(twice, 1, 1).seconds > 0
-
-
-def test_an_attack_costs_its_steps_its_passes_and_its_measures(known, tmp_path):
-    found, seconds = known
-    a, b = (TrainSpec(model=ModelSpec(T=T), data=CIFAR, epochs=10, batch_size=128) for T in (4, 8))
-    step, target = seconds(a.model, CIFAR), seconds(b.model, CIFAR)
-    attack = AttackSpec(source=a, targets=(b,), epsilons=(0.1, 0.2), steps=5, n_images=64, measures=("procrustes",))
-    compared = 1 + costs.COMPARING
-    assert found.of(attack, 1, 1).seconds == pytest.approx(64 * (2 * 5 * step + 3 * target / 3 * compared))
-    noise = AttackSpec(method="noise", targets=(b,), epsilons=(0.1, 0.2), start=0, n_images=64)
-    assert found.of(noise, 1, 1).seconds == pytest.approx(64 * target * compared)
-
-    took = 64 * (2 * 5 * step + 3 * target / 3 * 10)
-    card = {"kind": "AttackSpec", "spec": attack.model_dump(mode="json"), "duration": took, "hardware": hardware()}
-    again = Costs([Entry(Path("x"), "cache", card)], tmp_path / "speeds")
-    assert again.of(attack, 1, 1).seconds == pytest.approx(took)
-
-
-def test_a_network_that_was_trained_here_is_forecast_by_its_own_rate(run, tmp_path):
-    spec = run.network(spiking=False)
-    run.train(spec)
-    (entry,) = [entry for entry in Store().entries() if entry.kind == "TrainSpec"]
-    own = entry.card["history"][0]["images_per_second"]
-    rates = [Rate(ModelSpec(spiking=kind, width=w), CIFAR, 1.0) for kind in (True, False) for w in (1.0, 2.0)]
-    speeds = tmp_path / "speeds"
-    name = costs.machine_name(costs.hardware())
-    speeds.mkdir()
-    rows = [{"model": r.model.model_dump(), "data": r.data.model_dump(), "seconds": r.seconds} for r in rates]
-    (speeds / f"{name}.json").write_text(json.dumps(rows))
-    found = Costs([entry], speeds)
-    again = spec.model_copy(update={"seed": 7, "epochs": 3})
-    assert found.of(again, 1000, 300).seconds == pytest.approx(3 * 1100 / own)
-    assert found.of(run.network(spiking=True), 1000, 300).seconds > 10, "no rate of its own: that of a slow machine"
-    with pytest.raises(SpecError, match=f"machine = 'elsewhere' was not measured.*{name}"):
-        Costs([entry], speeds, "elsewhere")
-
-
-def test_the_list_neither_opens_images_nor_trains(monkeypatch):
-    monkeypatch.setattr(Run, "of", lambda *_: pytest.fail("a run that opens images"))
-    assert len(sweep.listing("paper")) > 100

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from test_sweep import CIFAR, FILES, multiply_adds
+from sweep_costs import CIFAR, multiply_adds
+from test_sweep import FILES
 
 from snnlib import provenance, sweep
 from snnlib.entries import Entry
