@@ -220,6 +220,7 @@ class TemporalParameters(Parameters):
 
     notebook: ClassVar[str] = "04_temporal"
 
+    preset: Preset = "laptop"
     T: Annotated[int, Field(ge=2, strict=True)] | None = None
     timesteps: Timesteps | None = None
     tau: UnitFloat | None = None
