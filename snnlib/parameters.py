@@ -210,6 +210,17 @@ class ResidualParameters(Parameters):
     notebook: ClassVar[str] = "03_residual"
 
     shortcuts: Annotated[tuple[Kept, ...], BeforeValidator(_stages)] | None = None
+    plain_pairs: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _enough_seeds(self) -> Self:
+        pairs = len(self.value("seeds"))
+        if self.plain_pairs and self.plain_pairs > pairs:
+            raise ValueError(
+                f"plain_pairs = {self.plain_pairs}, but there are no more pairs of networks than seeds, {pairs}: "
+                "lower it, or give more seeds"
+            )
+        return self
 
 
 Timesteps = Annotated[tuple[PositiveInt, ...], BeforeValidator(_several), Field(min_length=1)]

@@ -20,7 +20,9 @@ from snnlib.evidence import Effect
 from snnlib.parameters import ResidualParameters
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
+from snnlib.spec import TrainSpec
 from snnlib.studies import residual, rows, spatial, temporal
+from snnlib.sweep.listing import listing
 
 RNG = np.random.default_rng(1)
 NAMES = [name for name, _, _ in layers()]
@@ -168,6 +170,39 @@ def test_nulls_and_ceilings_stand_beside_c4(blocks: residual.Residual) -> None:
 
 def effects_of_c4(with_: xr.DataArray, without: xr.DataArray) -> list[Effect]:
     return [bound.effect for bound in c4([with_], [without]).bounds]
+
+
+def test_c4_compares_the_same_pairs_of_seeds(blocks: residual.Residual) -> None:
+    """One pair without shortcuts is set against that pair with them, not against the mean of more."""
+    nowhere = blocks.cka["nowhere"][:1]
+    unlike = [grouped(blocks_of(ends, 0.6), 0.01) for ends in (0.9, 0.7, 0.65)]
+    found = replace(blocks, cka={"everywhere": unlike, "nowhere": nowhere})
+    assert [len(side) for side in residual.same_pairs(found)] == [1, 1]
+    assert c4(*residual.same_pairs(found)).bounds[1].effect.value == pytest.approx(0.3, abs=0.01)
+    of_one = residual.profile(residual.both(found)).set_index(["series", "place"])["value"]
+    assert of_one["shortcuts everywhere", "output"] == pytest.approx(0.9, abs=0.01)
+    assert residual.jagged(found)[2].seeds == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "plain", "said"),
+    [
+        ({"preset": "quick"}, 2, ""),
+        ({"preset": "quick", "plain_pairs": 1}, 1, "1 pair of networks without shortcuts, beside 2 with them"),
+        ({"preset": "laptop"}, 1, "1 pair of networks without shortcuts, beside 3 with them"),
+        ({"preset": "laptop", "plain_pairs": 3}, 3, ""),
+        ({"preset": "laptop", "seeds": 1}, 1, ""),
+        ({"preset": "paper"}, 3, ""),
+    ],
+)
+def test_some_pairs_may_have_no_networks_without_shortcuts(given: dict, plain: int, said: str) -> None:
+    asked = listing(given["preset"], ["03_residual"], **{k: v for k, v in given.items() if k != "preset"})
+    trained = [s for s in asked if isinstance(s, TrainSpec) and s.model.residual is False and s.epochs]
+    assert sum(spec.model.spiking for spec in trained) == plain
+    run = ResidualParameters(**given)
+    words = residual.pairs_in_words(SimpleNamespace(seeds=run.value("seeds"), value=run.value))
+    assert said in words
+    assert bool(said) == bool(words)
 
 
 @pytest.mark.parametrize(

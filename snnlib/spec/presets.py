@@ -28,6 +28,7 @@ class Preset(Spec):
     epsilons: tuple[PositiveFloat, ...]  # of pixels in 0..1
     attack_steps: PositiveInt = 10
     shortcuts: tuple[tuple[int, ...], ...]  # stages that keep theirs, a network each, beside everywhere and nowhere
+    plain_pairs: PositiveInt | None = None  # pairs of networks without shortcuts; None: of all seeds
     timesteps: tuple[int, ...]
     tau: UnitFloat = 0.5
     alpha: PositiveFloat = 1.0
@@ -70,7 +71,8 @@ PRESETS = {
         widths=(0.25, 0.5, 1.0),
         depths=(20, 38),
         epsilons=(0.002, 0.004, 0.008, 0.016),  # about 0.5, 1, 2 and 4 of 255
-        shortcuts=(),  # everywhere and nowhere: six networks; each stage of its own would be two more
+        shortcuts=(),  # everywhere and nowhere; each stage of its own would be two more networks
+        plain_pairs=1,
         timesteps=(1, 2, 4, 8),
         vgg_width=0.25,
         events="moving-cifar10",

@@ -25,7 +25,8 @@ BY = ("series", "layer", "position", "kind", "stage", "block")  # columns of cur
 
 @dataclass(frozen=True)
 class Residual:
-    """`cka`: where shortcuts are -> SNN × ANN of every pair of seeds (of the first one, for single stages).
+    """`cka`: where shortcuts are -> SNN × ANN of every pair of seeds; without any, of the first `plain_pairs` of them;
+    for single stages, of the first one.
 
     `controls`: ceilings and nulls of the networks with shortcuts everywhere, of the first pair. `measures`: that pair's
     corresponding layers by all measures, with shortcuts everywhere and nowhere; `beside`: by the name of the series
@@ -47,7 +48,8 @@ def residual(run: Run) -> Residual:
     pairs = tables.seed_pairs(run.seeds)
     variants: dict[str, bool | tuple[int, ...]] = {EVERYWHERE: True, NOWHERE: False}
     variants |= {in_stages(kept): kept for kept in run.value("shortcuts")}
-    cases = [(name, pair) for name in variants for pair in (pairs if name in (EVERYWHERE, NOWHERE) else pairs[:1])]
+    many = {EVERYWHERE: len(pairs), NOWHERE: run.value("plain_pairs") or len(pairs)}
+    cases = [(name, pair) for name in variants for pair in pairs[: many.get(name, 1)]]
     specs = {
         (name, spiking, seed): run.network(spiking=spiking, seed=seed, residual=variants[name])
         for name, pair in cases
@@ -102,6 +104,18 @@ def stages_in_words(run: Run) -> str:
     return f"Networks of this run that keep some shortcuts: {', '.join(kept)}{lacking * bool(missing)}. {asked}"
 
 
+def pairs_in_words(run: Run) -> str:
+    """How many pairs of networks without shortcuts this run has, where they are fewer than its seeds make."""
+    pairs, plain = len(run.seeds), run.value("plain_pairs")
+    if not plain or plain >= pairs:
+        return ""
+    of_these = f"{plain} pair{'s' * (plain > 1)} of networks without shortcuts, beside {pairs} with them"
+    return (
+        f"This run has {of_these}: where the two are set against each other, both are of the same {plain} "
+        f"pair{'s' * (plain > 1)}. `-p plain_pairs {pairs}` trains the others."
+    )
+
+
 def accuracies(results: Residual) -> pd.DataFrame:
     """Test accuracy in % by where the shortcuts are, as `charts.sweep` takes it."""
     table = results.accuracy
@@ -142,9 +156,15 @@ def with_and_without(results: Residual) -> pd.DataFrame:
     return pd.concat([cka, *cka_beside, *rows.second_measures(found | beside, table, BY)], ignore_index=True)
 
 
+def same_pairs(results: Residual) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
+    """The comparisons with shortcuts everywhere and nowhere, of the pairs of seeds that have both."""
+    nowhere = results.cka[NOWHERE]
+    return results.cka[EVERYWHERE][: len(nowhere)], nowhere
+
+
 def both(results: Residual) -> dict[str, list[xr.DataArray]]:
-    """The comparisons with shortcuts everywhere and nowhere, as series of a chart."""
-    return {f"shortcuts {name}": results.cka[name] for name in (EVERYWHERE, NOWHERE)}
+    """The same, as series of a chart."""
+    return {f"shortcuts {name}": found for name, found in zip((EVERYWHERE, NOWHERE), same_pairs(results), strict=True)}
 
 
 def profile(comparisons: Mapping[str, Sequence[xr.DataArray]]) -> pd.DataFrame:
@@ -219,8 +239,9 @@ def jagged(results: Residual) -> tuple[Effect, Effect, Effect]:
         both = np.array([jaggedness(with_), jaggedness(without)])
         return float(np.subtract(*np.log(both))) if (both > 0).all() else float("nan")
 
-    pairs = list(zip(results.cka[EVERYWHERE], results.cka[NOWHERE], strict=True))
-    alone = (effect("jaggedness (CKA)", jaggedness, results.cka[where]) for where in (EVERYWHERE, NOWHERE))
+    sides = same_pairs(results)
+    pairs = list(zip(*sides, strict=True))
+    alone = (effect("jaggedness (CKA)", jaggedness, found) for found in sides)
     found = effect("jaggedness with shortcuts over without", log_ratio, pairs)
     value, low, high = np.exp([found.value, found.low, found.high]).tolist()
     return *alone, replace(found, value=value, low=low, high=high)
