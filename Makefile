@@ -28,8 +28,8 @@ links: | $(SITE)/index.html ## check that every link within the built book leads
 weight: | $(SITE)/index.html ## print what a reader's browser transfers for each page; fails over 2 MB
 	$(BIN)/python -m book.tools weight $(SITE)
 
-test: $(VENV)/.extra-test ## run all tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.extra-test ## run all tests, on up to four cores
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: $(VENV)/.extra-test ## check style and formatting
 	$(BIN)/ruff check .

@@ -5,11 +5,14 @@ headless Chromium; `site_pages` serves the site to it and refuses every other ho
 
 Tests compute on the CPU, also where there are GPUs: what they hold to be equal there is equal up to rounding on a GPU.
 `SNNLIB_TEST_GPU=1 pytest ...` lets them have the GPUs; then tests of equal bits and of equal seeds may fail.
+
+`make test` shares the test files out among processes, one a core. They have one store and one built site between them.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -23,12 +26,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, Route
 
 if not os.environ.get("SNNLIB_TEST_GPU"):
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read when CUDA is first used, here and in processes that tests start
+
+ALL_CORES = dict(os.environ)  # for the build of the book, which the other processes wait for
+if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # read when torch is first imported
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(processes))))
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Where the tests' copy of the book is published: nowhere. GitHub Actions would say it in these variables.
@@ -54,10 +62,17 @@ def repository_files() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that lives as long as the test session, the same for all its processes."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def session_cache(session_folder: Path) -> Path:
     """A store of trained networks that lives as long as the test session; SNNLIB_CACHE, where set, keeps it longer."""
     set_outside = os.environ.get("SNNLIB_CACHE")
-    return Path(set_outside).resolve() if set_outside else tmp_path_factory.mktemp("snnlib-cache")
+    return Path(set_outside).resolve() if set_outside else session_folder / "snnlib-cache"
 
 
 @dataclass(frozen=True)
@@ -71,9 +86,19 @@ class BuiltSite:
 
 
 @pytest.fixture(scope="session")
-def built_site(tmp_path_factory: pytest.TempPathFactory, session_cache: Path) -> BuiltSite:
-    """The book, built by the command the README's `make book` runs, from a copy, with links kept as links."""
-    copy = tmp_path_factory.mktemp("book") / "repository"
+def built_site(session_folder: Path, session_cache: Path) -> BuiltSite:
+    """The book, built by the process that asks for it first; those that ask meanwhile wait for it."""
+    folder = session_folder / "book"
+    how_it_went = folder / "build.json"
+    with FileLock(session_folder / "book.lock"):
+        if not how_it_went.exists():
+            found = build_site(folder / "repository", session_cache)
+            how_it_went.write_text(json.dumps(found))
+    return BuiltSite(folder / "repository/book/_build/html", **json.loads(how_it_went.read_text()))
+
+
+def build_site(copy: Path, cache: Path) -> dict[str, object]:
+    """Build the book, by the command the README's `make book` runs, from a copy, with links kept as links."""
     for path in repository_files():
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / path, copy / path, follow_symlinks=False)
@@ -82,13 +107,13 @@ def built_site(tmp_path_factory: pytest.TempPathFactory, session_cache: Path) ->
     build = subprocess.run(
         command,
         cwd=copy,
-        env={**os.environ, **PUBLISHED_FROM, "SNNLIB_CACHE": str(session_cache)},
+        env={**ALL_CORES, **PUBLISHED_FROM, "SNNLIB_CACHE": str(cache)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=1800,
+        timeout=3600,
     )
-    return BuiltSite(copy / "book/_build/html", build.returncode, build.stdout, time.monotonic() - started)
+    return {"returncode": build.returncode, "log": build.stdout, "seconds": time.monotonic() - started}
 
 
 def find_chromium() -> str | None:
