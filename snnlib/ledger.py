@@ -27,7 +27,7 @@ from snnlib.run import Run
 from snnlib.studies.adversarial import adversarial
 from snnlib.studies.appendix import further_case
 from snnlib.studies.events import event_data
-from snnlib.studies.residual import EVERYWHERE, NOWHERE, residual
+from snnlib.studies.residual import EVERYWHERE, residual, same_pairs
 from snnlib.studies.spatial import spatial
 from snnlib.studies.temporal import temporal
 
@@ -154,8 +154,8 @@ def _spatial(run: Run) -> list[Verdict]:
 
 
 def _residual(run: Run) -> list[Verdict]:
-    cka = residual(run).cka
-    return [claims.c3(cka[EVERYWHERE]), claims.c4(cka[EVERYWHERE], cka[NOWHERE])]
+    found = residual(run)
+    return [claims.c3(found.cka[EVERYWHERE]), claims.c4(*same_pairs(found))]
 
 
 def _temporal(run: Run) -> list[Verdict]:

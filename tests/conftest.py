@@ -6,7 +6,7 @@ headless Chromium; `site_pages` serves the site to it and refuses every other ho
 Tests compute on the CPU, also where there are GPUs: what they hold to be equal there is equal up to rounding on a GPU.
 `SNNLIB_TEST_GPU=1 pytest ...` lets them have the GPUs; then tests of equal bits and of equal seeds may fail.
 
-`make test` shares the test files out among processes, one a core. They have one store and one built site between them.
+`make test` shares the test files out among up to four processes. They have one store and one built site between them.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 if not os.environ.get("SNNLIB_TEST_GPU"):
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read when CUDA is first used, here and in processes that tests start
 
-ALL_CORES = dict(os.environ)  # for the build of the book, which the other processes wait for
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+ALL_CORES = dict(os.environ)  # for the build of the book, for which most processes wait sooner or later
 if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # read when torch is first imported
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(processes))))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, CORES // int(processes))))
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Where the tests' copy of the book is published: nowhere. GitHub Actions would say it in these variables.
@@ -46,6 +47,12 @@ PUBLISHED_FROM = {
     "GITHUB_REF_NAME": "main",
 }
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """A process a core that this one may use; more than four would only wait for the site."""
+    return min(4, CORES)
 
 
 def repository_files() -> list[Path]:
@@ -103,17 +110,17 @@ def build_site(copy: Path, cache: Path) -> dict[str, object]:
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / path, copy / path, follow_symlinks=False)
     command = [str(Path(sys.executable).parent / "jupyter-book"), "build", "book/", "-W", "--keep-going"]
+    environment = {**ALL_CORES, **PUBLISHED_FROM, "SNNLIB_CACHE": str(cache)}
     started = time.monotonic()
-    build = subprocess.run(
-        command,
-        cwd=copy,
-        env={**ALL_CORES, **PUBLISHED_FROM, "SNNLIB_CACHE": str(cache)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=3600,
-    )
-    return {"returncode": build.returncode, "log": build.stdout, "seconds": time.monotonic() - started}
+    log = copy.with_suffix(".log")
+    with log.open("w") as stream:
+        try:
+            code = subprocess.run(
+                command, cwd=copy, env=environment, stdout=stream, stderr=stream, timeout=3600
+            ).returncode
+        except subprocess.TimeoutExpired:
+            code = -1  # for all processes: none should try again
+    return {"returncode": code, "log": log.read_text(), "seconds": time.monotonic() - started}
 
 
 def find_chromium() -> str | None:

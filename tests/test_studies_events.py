@@ -206,3 +206,11 @@ def test_a_split_that_is_not_the_published_one_is_named(monkeypatch):
     names = recorded.cifar10_dvs_names()
     monkeypatch.setattr(recorded, "cifar10_dvs_names", lambda: names[1:])
     assert study.split_in_words().endswith("`, **which differs from the published one**.")
+
+
+@pytest.mark.parametrize(("given", "seeds"), [({}, (0, 1)), ({"seeds": 3}, (0, 1, 2))])
+def test_seeds_are_the_presets_for_events_unless_given(given: dict, seeds: tuple[int, ...]) -> None:
+    """Of the still images as well, which are compared pair by pair."""
+    assert EventParameters(preset="laptop", **given).value("seeds") == seeds
+    run = Run.of(EventParameters(preset="quick", **given))
+    assert run.seeds == study.still_run(run).seeds == seeds

@@ -13,7 +13,7 @@ from chart_tables import layers
 from scipy import stats
 from test_claims_sections import blocks_of, grouped, steps_of
 
-from snnlib import charts, tables
+from snnlib import charts, ledger, tables
 from snnlib.claims.residual import c4
 from snnlib.claims.temporal import c5
 from snnlib.evidence import Effect
@@ -182,6 +182,15 @@ def test_c4_compares_the_same_pairs_of_seeds(blocks: residual.Residual) -> None:
     of_one = residual.profile(residual.both(found)).set_index(["series", "place"])["value"]
     assert of_one["shortcuts everywhere", "output"] == pytest.approx(0.9, abs=0.01)
     assert residual.jagged(found)[2].seeds == 1
+    by_stage = residual.rises(found).set_index(["network", "setting"])["value"]
+    assert by_stage["shortcuts everywhere", 1] == pytest.approx(0.3, abs=0.02)
+
+
+def test_the_front_page_judges_the_same_pairs(blocks: residual.Residual, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {**blocks.cka, "everywhere": blocks.cka["everywhere"] * 2}
+    monkeypatch.setattr(ledger, "residual", lambda run: replace(blocks, cka=more))
+    c3, c4_of_two = ledger._residual(None)
+    assert [verdict.bounds[-1].effect.seeds for verdict in (c3, c4_of_two)] == [4, 2]
 
 
 @pytest.mark.parametrize(

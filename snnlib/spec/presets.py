@@ -36,7 +36,7 @@ class Preset(Spec):
     vgg_width: PositiveFloat = 1.0
     many_classes: str = "cifar100"
     events: str  # data set of the section on event data
-    event_seeds: tuple[int, ...]  # of that section, whose networks cost most
+    event_seeds: tuple[int, ...]  # of the networks of the section on event data
     size: PositiveInt = 48  # side of the frames of recorded events, in pixels
 
 

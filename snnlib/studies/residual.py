@@ -55,7 +55,9 @@ def residual(run: Run) -> Residual:
         for name, pair in cases
         for spiking, seed in zip((True, False), pair, strict=True)
     }
-    networks = run.train_all(specs.values())
+    i, j = pairs[0]
+    ceiling = [run.network(spiking=False, seed=seed, residual=False) for seed in (j, i)]
+    networks = run.train_all([*specs.values(), *ceiling])[: len(specs)]
     accuracy = [
         tables.accuracies([network]).assign(shortcuts=name)
         for (name, _, _), network in zip(specs, networks, strict=True)
@@ -64,7 +66,7 @@ def residual(run: Run) -> Residual:
     for name, (i, j) in cases:
         cka[name].append(run.compare(specs[name, True, i], specs[name, False, j], groups=True))
 
-    (i, j), controls = pairs[0], {}
+    controls = {}
     snn, ann = specs[EVERYWHERE, True, i], specs[EVERYWHERE, False, j]
     if i != j:  # a ceiling needs a second seed
         controls[CEILING] = [run.compare(run.network(spiking=False, seed=i), ann, groups=True)]
@@ -111,8 +113,9 @@ def pairs_in_words(run: Run) -> str:
         return ""
     of_these = f"{plain} pair{'s' * (plain > 1)} of networks without shortcuts, beside {pairs} with them"
     return (
-        f"This run has {of_these}: where the two are set against each other, both are of the same {plain} "
-        f"pair{'s' * (plain > 1)}. `-p plain_pairs {pairs}` trains the others."
+        f"This run has {of_these}. Where CKA with shortcuts is set against CKA without, and in the verdict on C4, both "
+        f"are of the same {plain} pair{'s' * (plain > 1)}; accuracies are of all these networks. "
+        f"`-p plain_pairs {pairs}` trains the others."
     )
 
 
@@ -157,7 +160,7 @@ def with_and_without(results: Residual) -> pd.DataFrame:
 
 
 def same_pairs(results: Residual) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
-    """The comparisons with shortcuts everywhere and nowhere, of the pairs of seeds that have both."""
+    """The comparisons with shortcuts everywhere and nowhere, of the pairs of seeds that have both: the first ones."""
     nowhere = results.cka[NOWHERE]
     return results.cka[EVERYWHERE][: len(nowhere)], nowhere
 
@@ -181,7 +184,7 @@ def profile(comparisons: Mapping[str, Sequence[xr.DataArray]]) -> pd.DataFrame:
 def rises(results: Residual) -> pd.DataFrame:
     """The rise to the block's output by stage and by where the shortcuts are, as `charts.sweep` takes it."""
     found = []
-    for where, arrays in results.cka.items():
+    for where, arrays in {**results.cka, EVERYWHERE: same_pairs(results)[0]}.items():
         for stage in rise_by_stage(tables.all_images(arrays[0])):
             rise = effect("rise to the block's output (CKA)", lambda cka, s=stage: rise_by_stage(cka)[s], arrays)
             found.append(rows.point(stage, f"shortcuts {where}", rise))
