@@ -20,7 +20,7 @@ from snnlib.evidence import Effect
 from snnlib.parameters import ResidualParameters
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
-from snnlib.spec import TrainSpec
+from snnlib.spec import MeasuresSpec, TrainSpec
 from snnlib.studies import residual, rows, spatial, temporal
 from snnlib.sweep.listing import listing
 
@@ -184,6 +184,12 @@ def test_c4_compares_the_same_pairs_of_seeds(blocks: residual.Residual) -> None:
     assert residual.jagged(found)[2].seeds == 1
     by_stage = residual.rises(found).set_index(["network", "setting"])["value"]
     assert by_stage["shortcuts everywhere", 1] == pytest.approx(0.3, abs=0.02)
+
+
+def test_more_pairs_without_shortcuts_leave_the_first_pair_first() -> None:
+    """Ceilings, nulls and other measures are of the first pair, however many there are."""
+    one, all_three = (listing("laptop", ["03_residual"], plain_pairs=count) for count in (1, 3))
+    assert {s for s in one if isinstance(s, MeasuresSpec)} == {s for s in all_three if isinstance(s, MeasuresSpec)}
 
 
 def test_the_front_page_judges_the_same_pairs(blocks: residual.Residual, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,7 @@ def residual(run: Run) -> Residual:
         for name, pair in cases
         for spiking, seed in zip((True, False), pair, strict=True)
     }
-    i, j = pairs[0]
-    ceiling = [run.network(spiking=False, seed=seed, residual=False) for seed in (j, i)]
+    ceiling = [run.network(spiking=False, seed=seed, residual=False) for seed in pairs[0]]
     networks = run.train_all([*specs.values(), *ceiling])[: len(specs)]
     accuracy = [
         tables.accuracies([network]).assign(shortcuts=name)
@@ -66,7 +65,7 @@ def residual(run: Run) -> Residual:
     for name, (i, j) in cases:
         cka[name].append(run.compare(specs[name, True, i], specs[name, False, j], groups=True))
 
-    controls = {}
+    (i, j), controls = pairs[0], {}
     snn, ann = specs[EVERYWHERE, True, i], specs[EVERYWHERE, False, j]
     if i != j:  # a ceiling needs a second seed
         controls[CEILING] = [run.compare(run.network(spiking=False, seed=i), ann, groups=True)]
