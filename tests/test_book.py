@@ -15,6 +15,7 @@ import nbformat
 import pytest
 import yaml
 from conftest import REPOSITORY, BuiltSite, SitePages
+from sphinx.util.parallel import make_chunks
 
 from snnlib.charts.theme import Panels
 
@@ -192,6 +193,18 @@ def test_the_extension_refuses_versions_that_do_not_meet(monkeypatch: pytest.Mon
     monkeypatch.setattr(altair, "SCHEMA_VERSION", "v9.9.9")
     with pytest.raises(Exception, match=r"Vega-Lite 9\.9.*install versions"):
         offline.vega_lite_version()
+
+
+@pytest.mark.parametrize("processes", [2, 3, 4])
+def test_every_process_runs_its_share_of_notebooks_before_the_front_page(processes: int) -> None:
+    pages = sorted(chapters())
+    dealt = load_extension("side_by_side").deal(pages, processes)
+    assert sorted(dealt) == pages
+    shares = make_chunks(dealt, processes)
+    of_notebooks = [[page in notebooks() for page in share] for share in shares]
+    assert all(share == sorted(share, reverse=True) for share in of_notebooks)
+    numbers = [sum(share) for share in of_notebooks if len(share) == max(map(len, of_notebooks))]
+    assert max(numbers) - min(numbers) <= 1
 
 
 def load_extension(name: str = "offline") -> Any:

@@ -1,18 +1,21 @@
 """Sphinx extension: pages are read side by side, so that a build runs several notebooks at once.
 
 `sphinx-build -j` does this; Jupyter Book 1 has no such option. The cores are shared out among the notebooks. Those that
-want the same network or result wait for each other at the store's lock. `taskset --cpu-list 0 jupyter-book build book/`
-runs one at a time.
+want the same network or result wait for each other at the store's lock. What sums up all chapters is read last: read
+first, the front page alone would train what the chapters show, one network after the other.
+
+`taskset --cpu-list 0 jupyter-book build book/` runs one notebook at a time.
 """
 
 from __future__ import annotations
 
 import os
+from itertools import cycle
 from typing import Any
 
 from sphinx.application import Sphinx
 from sphinx.util import logging
-from sphinx.util.parallel import parallel_available
+from sphinx.util.parallel import make_chunks, parallel_available
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ def share_cores(app: Sphinx, env: object, pages: list[str]) -> None:
     if at_once == 1 or len(pages) <= FEW or not parallel_available:
         return
     app.parallel = max(app.parallel, at_once)
+    pages[:] = deal(pages, app.parallel)
     # for the kernels; threads of several notebooks that wait for each other would only be in each other's way
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // app.parallel)))
     for name in UNDECLARED:
@@ -37,6 +41,22 @@ def share_cores(app: Sphinx, env: object, pages: list[str]) -> None:
             app.extensions[name].parallel_read_safe = True
     # Sphinx shows what a process says only once that has read all of its pages
     logger.info("reading pages, and running their notebooks, %d at a time; this may take some minutes", app.parallel)
+
+
+def deal(pages: list[str], processes: int) -> list[str]:
+    """The pages in an order that gives each process its share of the notebooks first, then of the book's own pages.
+
+    Sphinx hands out consecutive pages, as many as `make_chunks` says. The notebooks are dealt in turn, since neighbours
+    in the table of contents take about as long as each other. The front page, which shows what they have computed, is
+    one of the book's own.
+    """
+    sizes = [len(share) for share in make_chunks(pages, processes)]
+    shares: list[list[str]] = [[] for _ in sizes]
+    turns = cycle(range(len(shares)))
+    for page in sorted(pages, key=lambda page: (not page.startswith("notebooks/"), page)):
+        turn = next(turn for turn in turns if len(shares[turn]) < sizes[turn])
+        shares[turn].append(page)
+    return [page for share in shares for page in share]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
