@@ -33,6 +33,11 @@ CIFAR100 = """
     tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
 """
 CLASSES = {"cifar10": tuple(CIFAR10.split()), "cifar100": tuple(CIFAR100.split())}
+# Torchvision's names, unpacked and packed: known here, since importing it takes seconds.
+ARCHIVES = {
+    "cifar10": ("cifar-10-batches-py", "cifar-10-python.tar.gz"),
+    "cifar100": ("cifar-100-python", "cifar-100-python.tar.gz"),
+}
 
 
 def source(name: str, root: Path, *, download: bool) -> Source:
@@ -45,7 +50,7 @@ def source(name: str, root: Path, *, download: bool) -> Source:
 
 
 def _torchvision(name: str) -> Any:
-    from torchvision.datasets import cifar as module  # takes a second: only when an archive is to be read
+    from torchvision.datasets import cifar as module  # only when an archive is to be read or fetched
 
     return {"cifar10": module.CIFAR10, "cifar100": module.CIFAR100}[name]
 
@@ -57,18 +62,18 @@ def _utils() -> ModuleType:
 
 
 def _load(name: str, root: Path, scratch: Path, download: bool) -> Raw:
-    dataset = _torchvision(name)
-    unpacked, packed = root / dataset.base_folder, root / dataset.filename
+    unpacked, packed = (root / archive for archive in ARCHIVES[name])
     if unpacked.is_dir():
         home, origin = root, unpacked
     elif packed.is_file():
-        if not _utils().check_integrity(packed, dataset.tgz_md5):
+        if not _utils().check_integrity(packed, _torchvision(name).tgz_md5):
             raise SpecError(f"{str(packed)!r} is incomplete or damaged (its checksum differs); delete or replace it")
         _utils().extract_archive(packed, scratch)
         home, origin = scratch, packed
     else:
         _download(name, root, allowed=download)
         home, origin = root, unpacked
+    dataset = _torchvision(name)
     try:
         parts = {"train": dataset(home, train=True), "test": dataset(home, train=False)}
     except (OSError, RuntimeError) as error:
@@ -88,13 +93,13 @@ def _load(name: str, root: Path, scratch: Path, download: bool) -> Raw:
 
 def _download(name: str, root: Path, *, allowed: bool) -> None:
     """Fetch torchvision's archive into the root, whole or not at all; MissingData names every way to get the images."""
-    dataset = _torchvision(name)
-    home = root / dataset.base_folder
+    unpacked, packed = ARCHIVES[name]
 
     def fetch() -> None:
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=root) as part:
-            dataset(part, download=True)
-            os.replace(Path(part, dataset.base_folder), home)
+            _torchvision(name)(part, download=True)
+            os.replace(Path(part, unpacked), root / unpacked)
 
-    lacking = f"no {name}/{{train,test}}/<class>/ with image files, no {dataset.base_folder}/ and no {dataset.filename}"
-    fetch_once(name, root, dataset.url, fetch, is_there=home.is_dir, allowed=allowed, lacking=lacking)
+    lacking = f"no {name}/{{train,test}}/<class>/ with image files, no {unpacked}/ and no {packed}"
+    url = _torchvision(name).url if allowed else ""
+    fetch_once(name, root, url, fetch, is_there=(root / unpacked).is_dir, allowed=allowed, lacking=lacking)
