@@ -197,13 +197,16 @@ def test_the_extension_refuses_versions_that_do_not_meet(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("processes", [2, 3, 4])
 def test_every_process_runs_its_share_of_notebooks_before_the_front_page(processes: int) -> None:
-    pages = sorted(chapters())
-    dealt = load_extension("side_by_side").deal(pages, processes)
-    assert sorted(dealt) == pages
-    shares = make_chunks(dealt, processes)
-    of_notebooks = [[page in notebooks() for page in share] for share in shares]
-    assert all(share == sorted(share, reverse=True) for share in of_notebooks)
-    numbers = [sum(share) for share in of_notebooks if len(share) == max(map(len, of_notebooks))]
+    extension = load_extension("side_by_side")
+    files = {page: next((REPOSITORY / "book").glob(f"{page}.*")) for page in chapters()}
+    ranks = {page: extension.rank(path) for page, path in files.items()}
+    assert {page for page, rank in ranks.items() if rank == 0} == set(notebooks())
+    assert {page for page, rank in ranks.items() if rank == 1} == {"intro", "status", "cost"}
+    dealt = extension.deal(sorted(ranks, key=ranks.__getitem__), processes)
+    assert sorted(dealt) == sorted(ranks)
+    shares = [[ranks[page] for page in share] for share in make_chunks(dealt, processes)]
+    assert all(share == sorted(share) for share in shares)
+    numbers = [share.count(0) for share in shares if len(share) == max(map(len, shares))]
     assert max(numbers) - min(numbers) <= 1
 
 

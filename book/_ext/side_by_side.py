@@ -10,10 +10,13 @@ first, the front page alone would train what the chapters show, one network afte
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 from sphinx.util.parallel import make_chunks, parallel_available
 
@@ -26,14 +29,14 @@ FEW = 5  # pages, which Sphinx reads one after the other in any case
 UNDECLARED = ("sphinx_multitoc_numbering", "sphinx_jupyterbook_latex")
 
 
-def share_cores(app: Sphinx, env: object, pages: list[str]) -> None:
+def share_cores(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
     """Let Sphinx read the pages side by side, which then writes them so, too."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     at_once = min(AT_MOST, cores)
     if at_once == 1 or len(pages) <= FEW or not parallel_available:
         return
     app.parallel = max(app.parallel, at_once)
-    pages[:] = deal(pages, app.parallel)
+    pages[:] = deal(sorted(pages, key=lambda page: (rank(Path(env.doc2path(page))), page)), app.parallel)
     # for the kernels; threads of several notebooks that wait for each other would only be in each other's way
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // app.parallel)))
     for name in UNDECLARED:
@@ -43,17 +46,20 @@ def share_cores(app: Sphinx, env: object, pages: list[str]) -> None:
     logger.info("reading pages, and running their notebooks, %d at a time; this may take some minutes", app.parallel)
 
 
-def deal(pages: list[str], processes: int) -> list[str]:
-    """The pages in an order that gives each process its share of the notebooks first, then of the book's own pages.
+def rank(page: Path) -> int:
+    """What is read first: notebooks, then the book's own pages that show what these have computed, then mere text."""
+    return 0 if page.suffix == ".ipynb" else 1 if "{code-cell}" in page.read_text(encoding="utf8") else 2
 
-    Sphinx hands out consecutive pages, as many as `make_chunks` says. The notebooks are dealt in turn, since neighbours
-    in the table of contents take about as long as each other. The front page, which shows what they have computed, is
-    one of the book's own.
+
+def deal(pages: Sequence[str], processes: int) -> list[str]:
+    """The pages dealt in turn to the processes, each of which reads its share in the order given.
+
+    Sphinx hands out consecutive pages, as many as `make_chunks` says.
     """
     sizes = [len(share) for share in make_chunks(pages, processes)]
     shares: list[list[str]] = [[] for _ in sizes]
     turns = cycle(range(len(shares)))
-    for page in sorted(pages, key=lambda page: (not page.startswith("notebooks/"), page)):
+    for page in pages:
         turn = next(turn for turn in turns if len(shares[turn]) < sizes[turn])
         shares[turn].append(page)
     return [page for share in shares for page in share]
