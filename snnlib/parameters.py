@@ -5,81 +5,26 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from snnlib.spec import (
-    DEPTHS,
-    MIN_IMAGES,
-    PRESETS,
-    STAGES,
-    VGG_DEPTHS,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    Spec,
-    UnitFloat,
+from snnlib.fields import (
+    Depth,
+    Depths,
+    Epsilons,
+    FilePath,
+    PresetName,
+    Seeds,
+    Shortcuts,
+    Timesteps,
+    VggDepth,
+    Widths,
+    one_of,
+    several,
 )
-
-
-def _one_of(*choices: Any):
-    """A validator whose sentence lists the choices and names the nearest."""
-
-    def check(value: Any) -> Any:
-        if value in choices and type(value) in {type(choice) for choice in choices}:
-            return value
-        near = difflib.get_close_matches(str(value), [str(choice) for choice in choices], n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise ValueError(f"{value!r} is not one of {', '.join(map(str, choices))}{hint}")
-
-    return check
-
-
-def _several(value: Any) -> Any:
-    """`-p widths 0.25,0.5` reaches us as text, one number as that number: both mean a tuple."""
-    if isinstance(value, str):
-        value = [_number(part) for part in value.replace(" ", "").split(",") if part]
-    return (value,) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def _number(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _path(value: Any) -> Any:
-    if value is None or isinstance(value, str | Path):
-        return value
-    raise ValueError(f"{value!r} is not a path; write it as text")
-
-
-def _seeds(value: Any) -> Any:
-    """A number of seeds means the first so many."""
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return tuple(range(value))
-    return _several(value) if isinstance(value, str) else value
-
-
-Depth = Annotated[int, BeforeValidator(_one_of(*DEPTHS))]
-Widths = Annotated[tuple[PositiveFloat, ...], BeforeValidator(_several), Field(min_length=1)]
-Depths = Annotated[tuple[Depth, ...], BeforeValidator(_several), Field(min_length=1)]
-
-
-def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    if len(set(seeds)) != len(seeds):
-        raise ValueError(f"{list(seeds)} names a seed twice; name each once")
-    return seeds
-
-
-Preset = Annotated[str, BeforeValidator(_one_of(*PRESETS))]
+from snnlib.spec import MIN_IMAGES, PRESETS, NonNegativeInt, PositiveFloat, PositiveInt, Spec, UnitFloat
 
 
 class PageParameters(Spec):
@@ -90,7 +35,7 @@ class PageParameters(Spec):
 
     notebook: ClassVar[str] = ""
 
-    preset: Preset = "quick"
+    preset: PresetName = "quick"
 
 
 class Parameters(Spec):
@@ -103,16 +48,13 @@ class Parameters(Spec):
     notebook: ClassVar[str] = ""
     family: ClassVar[str] = "resnet"
 
-    preset: Preset = "quick"
+    preset: PresetName = "quick"
     dataset: str | None = None
-    data_root: Annotated[Path | None, BeforeValidator(_path)] = None
+    data_root: FilePath | None = None
     T: PositiveInt | None = None
     depth: Depth | None = None
     width: PositiveFloat | None = None
-    seeds: (
-        Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_seeds), AfterValidator(_distinct), Field(min_length=1)]
-        | None
-    ) = None
+    seeds: Seeds | None = None
     epochs: PositiveInt | None = None
     n_images: Annotated[int, Field(ge=MIN_IMAGES, strict=True)] | None = None
     recompute: Annotated[bool, Field(strict=True)] = False
@@ -138,7 +80,7 @@ class TrainingParameters(Parameters):
 
     notebook: ClassVar[str] = "01_training"
 
-    preset: Preset = "laptop"
+    preset: PresetName = "laptop"
 
 
 class SpatialParameters(Parameters):
@@ -150,24 +92,13 @@ class SpatialParameters(Parameters):
     depths: Depths | None = None
 
 
-def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
-    if list(values) != sorted(set(values)):
-        raise ValueError(f"{list(values)} must ascend, each named once")
-    return values
-
-
-Epsilons = Annotated[
-    tuple[PositiveFloat, ...], BeforeValidator(_several), AfterValidator(_ascending), Field(min_length=1)
-]
-
-
 class AdversarialParameters(Parameters):
     """Those of the section on adversarial images."""
 
     notebook: ClassVar[str] = "06_adversarial"
 
-    preset: Preset = "laptop"
-    method: Annotated[str, BeforeValidator(_one_of("pgd", "fgsm"))] = "pgd"
+    preset: PresetName = "laptop"
+    method: Annotated[str, BeforeValidator(one_of("pgd", "fgsm"))] = "pgd"
     epsilons: Epsilons | None = None
     attack_steps: PositiveInt | None = None
     random_start: Annotated[bool, Field(strict=True)] = False
@@ -185,31 +116,12 @@ class AdversarialParameters(Parameters):
         return self
 
 
-def _stages(value: Any) -> Any:
-    """ "1,12" names two networks: one that keeps the shortcuts of stage 1, one those of stages 1 and 2."""
-    several = _several(value)
-    if not isinstance(several, tuple | list):
-        return value
-    return tuple(tuple(map(int, str(kept))) if str(kept).isdecimal() else kept for kept in several)
-
-
-def _some_stages(kept: tuple[int, ...]) -> tuple[int, ...]:
-    """Some stages, not all and not none: those two networks are always there."""
-    if not set(kept) < set(STAGES) or len(set(kept)) != len(kept):
-        text = "".join(map(str, kept))
-        raise ValueError(f"{text!r} does not name some of the stages {STAGES}, each once: write 1, or 12 for two")
-    return tuple(sorted(kept))
-
-
-Kept = Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(_some_stages)]
-
-
 class ResidualParameters(Parameters):
     """Those of the section on residual connections."""
 
     notebook: ClassVar[str] = "03_residual"
 
-    shortcuts: Annotated[tuple[Kept, ...], BeforeValidator(_stages)] | None = None
+    shortcuts: Shortcuts | None = None
     plain_pairs: PositiveInt | None = None
 
     @model_validator(mode="after")
@@ -223,15 +135,12 @@ class ResidualParameters(Parameters):
         return self
 
 
-Timesteps = Annotated[tuple[PositiveInt, ...], BeforeValidator(_several), Field(min_length=1)]
-
-
 class TemporalParameters(Parameters):
     """Those of the section on time. A network of a single step has no dynamics: its own T starts from 2."""
 
     notebook: ClassVar[str] = "04_temporal"
 
-    preset: Preset = "laptop"
+    preset: PresetName = "laptop"
     T: Annotated[int, Field(ge=2, strict=True)] | None = None
     timesteps: Timesteps | None = None
     tau: UnitFloat | None = None
@@ -260,7 +169,7 @@ class SpeedParameters(PageParameters):
 
     notebook: ClassVar[str] = "a3_speed"
 
-    results: Annotated[Path | None, BeforeValidator(_path)] = None
+    results: FilePath | None = None
 
 
 class EstimatorParameters(PageParameters):
@@ -269,9 +178,9 @@ class EstimatorParameters(PageParameters):
     notebook: ClassVar[str] = "a4_estimator"
 
     sizes: Annotated[
-        tuple[Annotated[int, Field(ge=12, strict=True)], ...], BeforeValidator(_several), Field(min_length=1)
+        tuple[Annotated[int, Field(ge=12, strict=True)], ...], BeforeValidator(several), Field(min_length=1)
     ] = (32, 128, 512)
-    features: Annotated[tuple[PositiveInt, ...], BeforeValidator(_several), Field(min_length=1)] = (16, 256, 4096)
+    features: Annotated[tuple[PositiveInt, ...], BeforeValidator(several), Field(min_length=1)] = (16, 256, 4096)
     repeats: Annotated[int, Field(ge=2, strict=True)] = 10
     seed: NonNegativeInt = 0
 
@@ -283,8 +192,8 @@ class VggParameters(Parameters):
     family: ClassVar[str] = "vgg"
     preset_names: ClassVar[Mapping[str, str]] = {"depth": "vgg_depth", "width": "vgg_width"}
 
-    preset: Preset = "laptop"
-    depth: Annotated[int, BeforeValidator(_one_of(*VGG_DEPTHS))] | None = None
+    preset: PresetName = "laptop"
+    depth: VggDepth | None = None
 
 
 class ManyClassesParameters(Parameters):
@@ -292,7 +201,7 @@ class ManyClassesParameters(Parameters):
 
     notebook: ClassVar[str] = "a2_cifar100"
 
-    preset: Preset = "laptop"
+    preset: PresetName = "laptop"
 
     def data_set(self) -> str:
         return self.dataset or PRESETS[self.preset].many_classes

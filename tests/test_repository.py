@@ -54,6 +54,7 @@ ROOMS = (
     "claims",
     "measurements",
     "charts",
+    "fields",
     "parameters",
     "words",
     "run",
