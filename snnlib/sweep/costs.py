@@ -30,6 +30,7 @@ from snnlib.data.batches import Batches
 from snnlib.data.images import Split
 from snnlib.devices import float32_in_full
 from snnlib.entries import Entry
+from snnlib.neurons import LIF
 from snnlib.provenance import hardware
 from snnlib.spec import (
     AttackSpec,
@@ -51,6 +52,7 @@ BASE = 600 * 2**20  # bytes of an idle process with PyTorch in it
 AT_ONCE = 256  # images of a batch that is compared
 EXAMPLE = 5.0  # seconds in which an example of a data set is found, or an event stream simulated
 FLOATS = 4  # bytes of a number
+LAYERS = (torch.nn.Conv2d, torch.nn.Linear)  # with weights
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,28 @@ class Footprint:
 
 
 @functools.cache
+def operations(model: ModelSpec, data: DataSpec) -> float:
+    """Multiply-adds of one image forward. Norms and neurons have none; passed by, they take no time to count either."""
+    network, images = _without_numbers(model, data)
+    products: list[int] = []
+
+    def count(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        products.append(output.numel() * module.weight[0].numel())  # a weight of each output, once
+
+    for module in network.modules():
+        if isinstance(module, LAYERS):
+            module.register_forward_hook(count)
+        elif isinstance(module, torch.nn.BatchNorm2d | LIF):
+            module.forward = lambda x: x
+    with torch.no_grad():
+        network(images)
+    return sum(products) / len_of(images)
+
+
+@functools.cache
 def footprint(model: ModelSpec, data: DataSpec) -> Footprint:
     """Counted on a network that holds no numbers."""
-    with torch.device("meta"):
-        network = build(model, data, seed=0).to(memory_format=torch.channels_last).train()
-        shape = (2, data.in_channels, data.image_size, data.image_size)
-        images = torch.empty(shape if data.frames is None else (data.frames, *shape))
+    network, images = _without_numbers(model, data)
     own = {tensor.untyped_storage()._cdata for tensor in (*network.parameters(), *network.buffers())}
     kept: dict[int, torch.UntypedStorage] = {}
 
@@ -87,22 +105,28 @@ def footprint(model: ModelSpec, data: DataSpec) -> Footprint:
         kept[storage._cdata] = storage  # held, so that no other storage takes its address
         return tensor
 
-    products: list[int] = []
     around: list[int] = []  # a layer
 
-    def count(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
-        products.append(output.numel() * module.weight[0].numel())  # a weight of each output, once
+    def measure(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
         around.append(inputs[0].nbytes + output.nbytes)
 
     for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
-            module.register_forward_hook(count)
+        if isinstance(module, LAYERS):
+            module.register_forward_hook(measure)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
         network(images)
     total = sum(storage.nbytes() for address, storage in kept.items() if address not in own)
-    parameters = sum(p.numel() for p in network.parameters())
     passing = 2 * max(around)  # beside a layer, a shortcut and a norm, or a neuron and its potential
-    return Footprint(*(count / len_of(images) for count in (sum(products), total, passing)), parameters)
+    parameters = sum(p.numel() for p in network.parameters())
+    return Footprint(operations(model, data), total / len_of(images), passing / len_of(images), parameters)
+
+
+def _without_numbers(model: ModelSpec, data: DataSpec) -> tuple[torch.nn.Module, torch.Tensor]:
+    """A network on PyTorch's `meta` device, and a batch of two images for it."""
+    with torch.device("meta"):
+        network = build(model, data, seed=0).to(memory_format=torch.channels_last).train()
+        shape = (2, data.in_channels, data.image_size, data.image_size)
+        return network, torch.empty(shape if data.frames is None else (data.frames, *shape))
 
 
 def len_of(images: torch.Tensor) -> int:

@@ -11,7 +11,7 @@ from snnlib.data.images import KNOWN
 from snnlib.entries import Entry
 from snnlib.provenance import machine
 from snnlib.spec import PRESETS, TrainSpec
-from snnlib.sweep.costs import FORWARD, footprint, is_trained, machine_of, per_image, processes_of, rate_of, threads_of
+from snnlib.sweep.costs import FORWARD, is_trained, machine_of, operations, per_image, processes_of, rate_of, threads_of
 from snnlib.sweep.listing import listing
 
 BACKWARD = 2  # a backward pass multiplies twice as often as a forward pass
@@ -29,7 +29,7 @@ def throughput(entries: Iterable[Entry]) -> pd.DataFrame:
     for entry in sorted(filter(is_trained, entries), key=lambda entry: rate_of(entry).seconds):
         rate = rate_of(entry)
         images = 1 / rate.seconds
-        worked = images * (1 + BACKWARD) * footprint(rate.model, rate.data).operations / 1e9
+        worked = images * (1 + BACKWARD) * operations(rate.model, rate.data) / 1e9
         row = (*_made_by(entry), f"{rate.data.slug}-{rate.model.slug}", images, worked)
         fastest.setdefault((machine_of(entry), rate.model, rate.data), row)
     rows = sorted(fastest.values(), key=lambda row: [str(value) for value in row[:3]])
@@ -82,7 +82,7 @@ def work_of_presets(presets: Iterable[str] = tuple(PRESETS)) -> pd.DataFrame:
 def multiply_adds(spec: TrainSpec) -> float:
     """Of a training on the whole data set, the looks at the test images included."""
     n_train, n_test = KNOWN[spec.data.dataset].sizes
-    return spec.epochs * footprint(spec.model, spec.data).operations * ((1 + BACKWARD) * n_train + n_test)
+    return spec.epochs * operations(spec.model, spec.data) * ((1 + BACKWARD) * n_train + n_test)
 
 
 def hours_at(work: pd.DataFrame, teraops: Sequence[float], gpus: Sequence[int]) -> pd.DataFrame:
