@@ -195,19 +195,27 @@ def test_the_extension_refuses_versions_that_do_not_meet(monkeypatch: pytest.Mon
         offline.vega_lite_version()
 
 
-@pytest.mark.parametrize("processes", [2, 3, 4])
-def test_every_process_runs_its_share_of_notebooks_before_the_front_page(processes: int) -> None:
+@pytest.mark.parametrize(("processes", "waiting"), [(2, 0), (3, 0), (4, 2), (8, 2)])
+def test_every_process_has_its_share_of_notebooks_before_other_pages(processes: int, waiting: int) -> None:
     extension = load_extension("side_by_side")
-    files = {page: next((REPOSITORY / "book").glob(f"{page}.*")) for page in chapters()}
-    ranks = {page: extension.rank(path) for page, path in files.items()}
-    assert {page for page, rank in ranks.items() if rank == 0} == set(notebooks())
-    assert {page for page, rank in ranks.items() if rank == 1} == {"intro", "status", "cost"}
-    dealt = extension.deal(sorted(ranks, key=ranks.__getitem__), processes)
-    assert sorted(dealt) == sorted(ranks)
-    shares = [[ranks[page] for page in share] for share in make_chunks(dealt, processes)]
+    pages = extension.in_order(sorted(chapters()), lambda page: next((REPOSITORY / "book").glob(f"{page}.*")))
+    assert set(pages[: len(notebooks())]) == set(notebooks())
+    assert set(pages[len(notebooks()) :][:3]) == {"intro", "status", "cost"}, "the others have code"
+    dealt = extension.deal(pages, processes)
+    assert sorted(dealt) == sorted(pages)
+    shares = [[pages.index(page) for page in share] for share in make_chunks(dealt, processes)]
     assert all(share == sorted(share) for share in shares)
-    numbers = [share.count(0) for share in shares if len(share) == max(map(len, shares))]
-    assert max(numbers) - min(numbers) <= 1
+    numbers = [sum(pages[place] in notebooks() for place in share) for share in shares]
+    assert max(numbers[:processes]) - min(numbers[:processes]) <= 1
+    assert sum(map(len, shares[processes:])) == waiting
+    assert not any(numbers[processes:]), "no notebook waits for a process"
+
+
+def test_of_a_few_pages_the_front_page_is_read_last() -> None:
+    pages = [f"notebooks/{number}" for number in range(6)] + ["intro"]
+    first, waiting = (load_extension("side_by_side").deal(pages, 4)[part] for part in (slice(4), slice(4, None)))
+    assert first == pages[:4]
+    assert waiting[::-1] == pages[4:], "Sphinx takes the last of those that wait first"
 
 
 def load_extension(name: str = "offline") -> Any:

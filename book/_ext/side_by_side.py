@@ -1,8 +1,8 @@
 """Sphinx extension: pages are read side by side, so that a build runs several notebooks at once.
 
 `sphinx-build -j` does this; Jupyter Book 1 has no such option. The cores are shared out among the notebooks. Those that
-want the same network or result wait for each other at the store's lock. What sums up all chapters is read last: read
-first, the front page alone would train what the chapters show, one network after the other.
+want the same network or result wait for each other at the store's lock. Notebooks are read first: the front page, read
+before them, would by itself train what all chapters show, one network after the other.
 
 `taskset --cpu-list 0 jupyter-book build book/` runs one notebook at a time.
 """
@@ -10,8 +10,7 @@ first, the front page alone would train what the chapters show, one network afte
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from itertools import cycle
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +29,14 @@ UNDECLARED = ("sphinx_multitoc_numbering", "sphinx_jupyterbook_latex")
 
 
 def share_cores(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
-    """Let Sphinx read the pages side by side, which then writes them so, too."""
+    """Put the pages in order, and let Sphinx read them side by side, which then writes them so, too."""
+    pages[:] = in_order(pages, env.doc2path)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     at_once = min(AT_MOST, cores)
     if at_once == 1 or len(pages) <= FEW or not parallel_available:
         return
     app.parallel = max(app.parallel, at_once)
-    pages[:] = deal(sorted(pages, key=lambda page: (rank(Path(env.doc2path(page))), page)), app.parallel)
+    pages[:] = deal(pages, app.parallel)
     # for the kernels; threads of several notebooks that wait for each other would only be in each other's way
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores // app.parallel)))
     for name in UNDECLARED:
@@ -46,23 +46,31 @@ def share_cores(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
     logger.info("reading pages, and running their notebooks, %d at a time; this may take some minutes", app.parallel)
 
 
-def rank(page: Path) -> int:
-    """What is read first: notebooks, then the book's own pages that show what these have computed, then mere text."""
-    return 0 if page.suffix == ".ipynb" else 1 if "{code-cell}" in page.read_text(encoding="utf8") else 2
+def in_order(pages: Iterable[str], path_of: Callable[[str], str]) -> list[str]:
+    """Notebooks first, then other pages with code, the front page among them, then those without."""
+
+    def rank(page: str) -> int:
+        path = Path(path_of(page))
+        if path.suffix == ".ipynb":
+            return 0
+        return 1 if "{code-cell}" in path.read_text(encoding="utf8") else 2
+
+    return sorted(pages, key=lambda page: (rank(page), page))
 
 
 def deal(pages: Sequence[str], processes: int) -> list[str]:
-    """The pages dealt in turn to the processes, each of which reads its share in the order given.
+    """The pages in turn to each process, as Sphinx reads them: consecutive pages in chunks of one size.
 
-    Sphinx hands out consecutive pages, as many as `make_chunks` says.
+    It starts with as many chunks as there are processes. Of those that wait, it takes the last first.
     """
-    sizes = [len(share) for share in make_chunks(pages, processes)]
-    shares: list[list[str]] = [[] for _ in sizes]
-    turns = cycle(range(len(shares)))
-    for page in pages:
-        turn = next(turn for turn in turns if len(shares[turn]) < sizes[turn])
-        shares[turn].append(page)
-    return [page for share in shares for page in share]
+    size = len(make_chunks(pages, processes)[0])
+
+    def when(place: int) -> tuple[int, int, int]:
+        chunk, within = divmod(place, size)
+        return (0, within, chunk) if chunk < processes else (1, -chunk, within)
+
+    places = sorted(range(len(pages)), key=when)
+    return [page for _, page in sorted(zip(places, pages, strict=True))]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
