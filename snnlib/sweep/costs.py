@@ -4,9 +4,10 @@ A training step is bound by arithmetic in wide networks and by memory in narrow 
 
 .. math:: s = p \cdot \text{multiply-adds} + q \cdot \text{bytes kept for the backward pass},
 
-both counted exactly on a network without data (PyTorch's `meta` device), :math:`p` and :math:`q` fitted, for spiking
-and ordinary networks apart, to what this machine has done: the rates on the cards of the store, or, where there are
-none, a few steps that are timed now. A structure whose own rate is on a card takes that.
+both counted on a network without data (PyTorch's `meta` device), the multiply-adds of its convolutions and linear
+layers; :math:`p` and :math:`q` fitted, for spiking and ordinary networks apart, to what this machine has done: the
+rates on the cards of the store, or, where there are none, a few steps that are timed now. A structure whose own rate is
+on a card takes that.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ BASE = 600 * 2**20  # bytes of an idle process with PyTorch in it
 AT_ONCE = 256  # images of a batch that is compared
 EXAMPLE = 5.0  # seconds in which an example of a data set is found, or an event stream simulated
 FLOATS = 4  # bytes of a number
-LAYERS = (torch.nn.Conv2d, torch.nn.Linear)  # with weights
+LAYERS = (torch.nn.Conv2d, torch.nn.Linear)  # whose multiply-adds are counted
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,10 @@ class Footprint:
 
 @functools.cache
 def operations(model: ModelSpec, data: DataSpec) -> float:
-    """Multiply-adds of one image forward. Norms and neurons have none; passed by, they take no time to count either."""
+    """Multiply-adds of the convolutions and linear layers for one image, forward.
+
+    Norms and neurons are not counted, and so they are left out: on the `meta` device they take most of the time.
+    """
     network, images = _without_numbers(model, data)
     products: list[int] = []
 
@@ -107,12 +111,12 @@ def footprint(model: ModelSpec, data: DataSpec) -> Footprint:
 
     around: list[int] = []  # a layer
 
-    def measure(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+    def note_size(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
         around.append(inputs[0].nbytes + output.nbytes)
 
     for module in network.modules():
         if isinstance(module, LAYERS):
-            module.register_forward_hook(measure)
+            module.register_forward_hook(note_size)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
         network(images)
     total = sum(storage.nbytes() for address, storage in kept.items() if address not in own)
