@@ -45,7 +45,7 @@ def _number(text: str) -> Any:
 
 
 def _path(value: Any) -> Any:
-    if value is None or isinstance(value, str | Path):
+    if isinstance(value, str | Path):
         return value
     raise ValueError(f"{value!r} is not a path; write it as text")
 
@@ -86,7 +86,7 @@ def _some_stages(kept: tuple[int, ...]) -> tuple[int, ...]:
 
 
 PresetName = Annotated[str, BeforeValidator(one_of(*PRESETS))]
-FilePath = Annotated[Path, BeforeValidator(_path)]
+AnyPath = Annotated[Path, BeforeValidator(_path)]
 Seeds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_seeds), AfterValidator(_distinct), Field(min_length=1)]
 Depth = Annotated[int, BeforeValidator(one_of(*DEPTHS))]
 VggDepth = Annotated[int, BeforeValidator(one_of(*VGG_DEPTHS))]

@@ -11,10 +11,10 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from snnlib.fields import (
+    AnyPath,
     Depth,
     Depths,
     Epsilons,
-    FilePath,
     PresetName,
     Seeds,
     Shortcuts,
@@ -50,7 +50,7 @@ class Parameters(Spec):
 
     preset: PresetName = "quick"
     dataset: str | None = None
-    data_root: FilePath | None = None
+    data_root: AnyPath | None = None
     T: PositiveInt | None = None
     depth: Depth | None = None
     width: PositiveFloat | None = None
@@ -169,7 +169,7 @@ class SpeedParameters(PageParameters):
 
     notebook: ClassVar[str] = "a3_speed"
 
-    results: FilePath | None = None
+    results: AnyPath | None = None
 
 
 class EstimatorParameters(PageParameters):
