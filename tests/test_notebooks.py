@@ -106,6 +106,16 @@ def test_adversarial_with_tiny_settings_and_with_the_released_one(papermill):
 NO_NETWORK = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}  # nothing listens there
 
 
+def test_a_bad_parameter_is_found_before_torch_is_imported():
+    code = (
+        "import sys; from snnlib.notebook import begin; from snnlib.parameters import SpatialParameters\n"
+        "try:\n    begin({'T': 0}, SpatialParameters)\nfinally:\n    print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
+    assert "T = 0 cannot be used" in done.stderr
+    assert done.stdout.split() == ["False"]
+
+
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
