@@ -9,7 +9,8 @@ import pytest
 
 from snnlib.spec import DataSpec, ModelSpec
 from snnlib.sweep import costs
-from snnlib.sweep.costs import Costs, Rate, footprint
+from snnlib.sweep.costs import Costs, Rate
+from snnlib.sweep.footprints import footprint
 from snnlib.sweep.listing import described
 
 CIFAR = described("cifar10")

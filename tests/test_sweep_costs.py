@@ -13,7 +13,8 @@ from snnlib.provenance import hardware
 from snnlib.spec import AttackSpec, CompareSpec, ModelSpec, SpecError, TrainSpec
 from snnlib.store import Store
 from snnlib.sweep import costs
-from snnlib.sweep.costs import Costs, Rate, footprint
+from snnlib.sweep.costs import Costs, Rate
+from snnlib.sweep.footprints import footprint
 from snnlib.sweep.listing import described
 
 

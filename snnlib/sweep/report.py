@@ -11,7 +11,8 @@ from snnlib.data.images import KNOWN
 from snnlib.entries import Entry
 from snnlib.provenance import machine
 from snnlib.spec import PRESETS, TrainSpec
-from snnlib.sweep.costs import FORWARD, is_trained, machine_of, operations, per_image, processes_of, rate_of, threads_of
+from snnlib.sweep.costs import FORWARD, is_trained, machine_of, per_image, processes_of, rate_of, threads_of
+from snnlib.sweep.footprints import operations
 from snnlib.sweep.listing import listing
 
 BACKWARD = 2  # a backward pass multiplies twice as often as a forward pass
