@@ -11,7 +11,8 @@ from snnlib.entries import Entry
 from snnlib.provenance import hardware
 from snnlib.spec import ModelSpec, TrainSpec
 from snnlib.sweep import report
-from snnlib.sweep.costs import footprint, rate_of
+from snnlib.sweep.costs import rate_of
+from snnlib.sweep.footprints import footprint
 
 P, Q = 2e-11, 3e-9  # seconds a multiply-add, and a byte
 
