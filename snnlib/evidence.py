@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from scipy import stats
+from scipy.special import stdtrit  # of the same t as scipy.stats.t, which takes a second or more to import
 
 from snnlib.spec import GROUP
 
@@ -159,7 +159,7 @@ def interval(
     if variance == 0:
         return float(values.mean()), float(values.mean())
     both = (variance, variance**2 / sum(v**2 / f for v, f in parts))
-    half = max(stats.t.ppf(0.5 + level / 2, f) * np.sqrt(v) for v, f in (both, *parts))  # two errors: no less than one
+    half = max(stdtrit(f, 0.5 + level / 2) * np.sqrt(v) for v, f in (both, *parts))  # two errors: no less than one
     return float(values.mean() - half), float(values.mean() + half)
 
 
@@ -191,7 +191,7 @@ def share(what: str, shares: Sequence[float], n: int, level: float = 0.95) -> Ef
         parts.append((seeds, k - 1.0))
         both = sum(v for v, _ in parts)
         parts.append((both, both**2 / sum(v**2 / f for v, f in parts)))
-    t = max(float(stats.t.ppf(0.5 + level / 2, f)) ** 2 * v for v, f in parts)
+    t = max(float(stdtrit(f, 0.5 + level / 2)) ** 2 * v for v, f in parts)
     middle, half = (mean + t / 2) / (1 + t), np.sqrt(t * mean * (1 - mean) + t**2 / 4) / (1 + t)
     return Effect(what, mean, float(max(middle - half, 0)), float(min(middle + half, 1)), n, k)
 
