@@ -1,4 +1,4 @@
-"""What the sections on space, blocks and time draw and quote, from made-up results with a known answer."""
+"""What the sections on space and blocks draw and quote, from made-up results with a known answer."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import pytest
 import xarray as xr
 from chart_tables import layers
 from scipy import stats
-from test_claims_sections import blocks_of, grouped, steps_of
+from test_claims_sections import blocks_of, grouped
 
-from snnlib import charts, ledger, tables
+from snnlib import charts, ledger
 from snnlib.claims.residual import c4
-from snnlib.claims.temporal import c5
 from snnlib.evidence import Effect
 from snnlib.parameters import ResidualParameters
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.spec import MeasuresSpec, TrainSpec
-from snnlib.studies import residual, rows, spatial, temporal
+from snnlib.studies import residual, rows, spatial
 from snnlib.sweep.listing import listing
 
 RNG = np.random.default_rng(1)
@@ -66,6 +65,13 @@ def blocks() -> residual.Residual:
     accuracy = pd.DataFrame(said, columns=["shortcuts", "network", "accuracy"])
     measured = {name: measures() for name in ("everywhere", "nowhere")}
     return residual.Residual(cka, {}, measured, {"untrained, nowhere": measures()}, accuracy, [], 100)
+
+
+def band(values: np.ndarray) -> list[float]:
+    """A value and its 95 % interval over images, from all images and one group left out at a time."""
+    error = np.sqrt(7 / 8 * ((values[1:] - values[1:].mean()) ** 2).sum())
+    half = stats.t.ppf(0.975, 7) * error
+    return [values[0], values[0] - half, values[0] + half]
 
 
 def test_other_measures_stand_at_the_places_of_the_blocks(blocks: residual.Residual) -> None:
@@ -230,137 +236,3 @@ def test_a_run_says_which_stages_have_a_network(shortcuts: str, lacking: str) ->
     said = residual.stages_in_words(run)
     assert lacking in said
     assert "`-p shortcuts 1,2,3`" in said
-
-
-# ---- time
-
-
-def with_ann(by_step: list[float], steps_b: int = 1) -> xr.DataArray:
-    """A network of T steps with another: block outputs have these values at the same step, everything else nonsense."""
-    T = len(by_step)
-    cka = steps_of({}, T=T)
-    cka[:] = RNG.uniform(-1, 1, cka.shape)
-    cka = cka.isel(step_b=range(steps_b)).copy()
-    for i in np.flatnonzero(OUTPUTS):
-        for t, value in enumerate(by_step):
-            cka[i, t, i, min(t, steps_b - 1)] = value
-    return grouped(cka, 0.01)
-
-
-def measured(T: int) -> xr.Dataset:
-    """All pairs of steps of corresponding layers by some measures: any numbers, symmetric in the steps."""
-    values = RNG.uniform(0, 1, (2, 9, len(NAMES), T, T))
-    values = (values + values.swapaxes(-1, -2)) / 2
-    coords = {"measure": ["cka_without_top", "rsa_pearson"], "layer": NAMES}
-    coords |= {name: ("layer", [layer[i] for layer in layers()]) for i, name in ((1, "kind"), (2, "stage"))}
-    coords |= {"step_a": np.arange(1, T + 1), "step_b": np.arange(1, T + 1)}
-    return xr.Dataset({"similarity": (("measure", "group", "layer", "step_a", "step_b"), values)}, coords)
-
-
-def band(values: np.ndarray) -> list[float]:
-    """A value and its 95 % interval over images, from all images and one group left out at a time."""
-    error = np.sqrt(7 / 8 * ((values[1:] - values[1:].mean()) ** 2).sum())
-    half = stats.t.ppf(0.975, 7) * error
-    return [values[0], values[0] - half, values[0] + half]
-
-
-@pytest.fixture(scope="module")
-def steps() -> temporal.Temporal:
-    flat = {T: [grouped(blocks_of(0.5 + T / 10, 0.2, noise=0), 0.01)] for T in (1, 2)}
-    alone = with_ann([0.7])
-    said = [("SNN", 1.0, 0.5), ("SNN", 2.0, 0.6), ("SNN", 2.0, 0.62), ("ANN", np.nan, 0.9), ("ANN", np.nan, 0.92)]
-    rate = xr.DataArray(RNG.uniform(0, 0.2, (9, 5, 2)), dims=("group", "layer", "step"), attrs={"n_images": 96})
-    return temporal.Temporal(
-        T=2,
-        within={1: [grouped(steps_of({}, T=1), 0.01)], 2: [grouped(steps_of({1: 0.1, 3: 0.6}, T=2), 0.01)]},
-        across={1: [with_ann([0.3])], 2: [with_ann([0.2, 0.4]), with_ann([0.3, 0.5])]},
-        concat=flat,
-        rates={2: [rate, rate + 0.1]},
-        untrained=grouped(steps_of({1: 0.3, 3: 0.3}, T=2), 0.01),
-        step_controls={"ceiling": alone, "silent": with_ann([np.nan, 0.4])},
-        controls={"ceiling": dict.fromkeys((1, 2), flat[2][0])},
-        measures={s: [measured(2)] for s in ("T = 2", "untrained, T = 2", "SNN × ANN", "ceiling", "silent")},
-        accuracy=pd.DataFrame(said, columns=["network", "T", "accuracy"]),
-        networks=[],
-        n_test=100,
-    )
-
-
-def test_a_step_is_compared_with_the_same_one_or_the_only_one() -> None:
-    one, frames = (tables.all_images(with_ann([0.1, 0.2, 0.3], steps_b=b)) for b in (1, 3))
-    for cka in (one, frames):
-        found = temporal.same_step(cka, 3)
-        assert found.dims == ("layer", "step")
-        assert np.allclose(found.values[OUTPUTS], [0.1, 0.2, 0.3])
-    other = NAMES.index("stage1.0.conv1")
-    assert np.array_equal(temporal.same_step(one, 3).values[other], one.values[other, :, other, 0])
-    assert np.array_equal(temporal.same_step(frames, 3).values[other], np.diag(frames.values[other, :, other]))
-
-
-def test_steps_stand_beside_their_controls(steps: temporal.Temporal) -> None:
-    table = temporal.by_step(steps).set_index(["network", "setting"])
-    expected = {("SNN × ANN", 1): 0.25, ("SNN × ANN", 2): 0.45, ("ceiling", 1): 0.7, ("ceiling", 2): 0.7}
-    for key, value in expected.items():
-        assert table.loc[key, "value"] == pytest.approx(value)
-        assert table.loc[key, "low"] < value < table.loc[key, "high"]
-    assert np.isnan(table.loc[("silent", 1), "value"]), "a block output without CKA leaves no mean"
-    assert table.loc[("silent", 2), "value"] == pytest.approx(0.4)
-
-
-def test_dynamics_have_intervals_over_images(steps: temporal.Temporal) -> None:
-    """Of a single network too, trained or not; a network of one step has no dynamics."""
-    table = temporal.dynamics_along_depth(steps)
-    assert table["series"].unique().tolist() == ["T = 2", "untrained, T = 2"]
-    assert table.groupby(["series", "measure"]).size().tolist() == [len(NAMES)] * 6
-    charts.depth_curve(table)
-    of = table.set_index(["measure", "series", "layer"])
-    other = steps.measures["untrained, T = 2"][0]["similarity"].sel(measure="rsa_pearson", layer="stage2.1.conv1")
-    row = of.loc["RSA (Pearson)", "untrained, T = 2", "stage2.1.conv1"]
-    assert [row["value"], row["low"], row["high"]] == pytest.approx(band(1 - other.values[:, 0, 1]))
-    table = table[table["measure"] == MEASURES["cka"].title]
-    assert (table["low"] < table["value"]).all()
-    assert (table["value"] < table["high"]).all()
-    trained = table[table["series"] == "T = 2"].set_index("layer")
-    assert trained.loc["stage3.1.conv2", "value"] == pytest.approx(0.6, abs=0.01)
-    assert trained.loc["stage1.2", "value"] == pytest.approx(0.1, abs=0.01)
-    found = temporal.dynamics_of_stages(steps)
-    assert list(found) == ["T = 2", "untrained, T = 2"]
-    shallow, deep, more = found["T = 2"]
-    assert (shallow.value, deep.value, more.value) == pytest.approx((0.1, 0.6, 0.5), abs=0.01)
-    for of, judged in zip((more, shallow), c5(steps.within[2]).bounds, strict=True):
-        assert (of.low, of.high) == (judged.effect.low, judged.effect.high), "the numbers that C5 is judged by"
-    assert shallow.low < shallow.value < shallow.high
-
-
-def test_steps_stand_along_depth_by_all_measures(steps: temporal.Temporal) -> None:
-    table = temporal.steps_along_depth(steps)
-    charts.depth_curve(table)
-    assert table["series"].unique().tolist() == ["SNN × ANN, step 1", "SNN × ANN, step 2", "ceiling", "silent"]
-    assert table["measure"].unique().tolist()[0] == MEASURES["cka"].title
-    of = table.set_index(["measure", "series", "layer"])
-    cka = of.loc[MEASURES["cka"].title]["value"]
-    expected = {"SNN × ANN, step 1": 0.25, "SNN × ANN, step 2": 0.45, "ceiling": 0.7, "silent": 0.4}
-    assert {series: cka[series, "stage1.0"] for series in expected} == pytest.approx(expected)
-    for series, found, step in (("SNN × ANN, step 1", "SNN × ANN", 0), ("ceiling", "ceiling", 1)):
-        values = steps.measures[found][0]["similarity"].sel(measure="cka_without_top", layer="fc").values[:, step, step]
-        row = of.loc["CKA without the top norms", series, "fc"]
-        assert [row["value"], row["low"], row["high"]] == pytest.approx(band(values))
-
-
-def test_more_steps_stand_beside_their_controls(steps: temporal.Temporal) -> None:
-    table = temporal.by_T(steps).set_index(["network", "setting"])
-    expected = {("SNN × ANN", 1): 0.6, ("SNN × ANN", 2): 0.7, ("ceiling", 1): 0.7, ("ceiling", 2): 0.7}
-    assert table["value"].to_dict() == pytest.approx(expected)
-    assert (table["low"] < table["value"]).all()
-    accuracy = temporal.accuracies(steps).set_index(["network", "setting"])["value"]
-    assert accuracy.to_dict() == pytest.approx(
-        {("SNN", 1): 50, ("SNN", 2): 61, ("ANN", 1): 91, ("ANN", 2): 91}
-    )  # the ANN has no T
-
-
-def test_the_firing_rate_is_that_of_the_step(steps: temporal.Temporal) -> None:
-    rates = steps.rates[2][0].values[0]  # (layer, step)
-    for step in (1, 2):
-        found = temporal.firing_rate(steps, step)
-        assert found.value == pytest.approx(rates[:, step - 1].mean() + 0.05)
-        assert (found.n_images, found.seeds) == (96, 2)

@@ -53,14 +53,22 @@ def dynamics_of_steps(steps: xr.DataArray) -> xr.DataArray:
     return 1 - steps.isel(pairs).drop_vars(["step_a", "step_b"]).mean("pair", skipna=False)
 
 
-def dynamics_of_stage(within: xr.DataArray, last: bool) -> float:
-    """Mean dynamics of the block outputs of the last or the first stage; nan where one has no CKA."""
-    change = dynamics(within)
-    blocks = change[((change["kind"] == "sum") & (change["stage"] >= 0)).values]
-    if not blocks.size:
+def blocks_of_stage(layers: xr.DataArray, last: bool) -> xr.DataArray:
+    """Of an array over (layer, ...) the block outputs of the last or the first stage.
+
+    Raises:
+        ValueError: a network without residual blocks.
+    """
+    blocks = layers.isel(layer=((layers["kind"] == "sum") & (layers["stage"] >= 0)).values)
+    if not blocks.sizes["layer"]:
         raise ValueError("these networks have no residual blocks, whose outputs the dynamics are read from")
     stage = blocks["stage"].max() if last else blocks["stage"].min()
-    return float(blocks[(blocks["stage"] == stage).values].mean(skipna=False))
+    return blocks.isel(layer=(blocks["stage"] == stage).values)
+
+
+def dynamics_of_stage(within: xr.DataArray, last: bool) -> float:
+    """Mean dynamics of the block outputs of the last or the first stage; nan where one has no CKA."""
+    return float(blocks_of_stage(dynamics(within), last).mean(skipna=False))
 
 
 def c5(within: Sequence[xr.DataArray]) -> Verdict:

@@ -1,4 +1,7 @@
-"""The section on time: spiking networks step by step, with themselves and with the ANN, as T grows."""
+"""The section on time: what is trained and compared, and tables of SNNs with ANNs, step by step and as T grows.
+
+`studies.dynamics` has the tables of SNNs with themselves.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.claims.spatial import mean_of_blocks
-from snnlib.claims.temporal import dynamics, dynamics_of_stage, dynamics_of_steps
 from snnlib.evidence import Effect, effect
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
@@ -32,7 +34,7 @@ class Temporal:
     the dimension group before them. `untrained`: `within` of an untrained SNN of the run's T. By series, of the first
     pair: `step_controls`, nulls and ceilings of `across` at the run's T, and `controls`, those of `concat` by T.
     `measures`: corresponding layers by others than CKA, (measure, group, layer, step_a, step_b), by the series of
-    `moving` and of `step_controls`, and of SNN × ANN; each has one entry, of the first pair at the run's T.
+    `dynamics.moving` and of `step_controls`, and of SNN × ANN; each has one entry, of the first pair at the run's T.
     `accuracy` has the columns T, network, seed and accuracy, a share of `n_test` images, one row for each of
     `networks`; T is missing for the ANN.
     """
@@ -79,7 +81,7 @@ def temporal(run: Run) -> Temporal:
         step_controls["ceiling, SNN × SNN"] = run.compare(snn[own, i], snn[own, j], **each)
         controls["ceiling, SNN × SNN"] = {own: run.compare(snn[own, i], snn[own, j], **flat)}  # others have one network
     second = {"measures": rows.SECOND}
-    alone = {_of(own): snn[own, i], _untrained(own): initial[own]}
+    alone = {snn_of(own): snn[own, i], untrained_of(own): initial[own]}
     measures = {series: [run.measures(one, one, time="each", **second)] for series, one in alone.items()}
     measured = {CROSS: (snn[own, i], ann[j]), "untrained": (initial[own], initial_ann)}
     if several:
@@ -106,14 +108,19 @@ def _neuron(run: Run) -> dict[str, float]:
     return {"tau": run.value("tau"), "alpha": run.value("alpha")}
 
 
+def snn_of(T: int) -> str:
+    """The series of SNNs with themselves."""
+    return f"T = {T}"
+
+
+def untrained_of(T: int) -> str:
+    """That of an SNN that learned nothing."""
+    return f"untrained, T = {T}"
+
+
 def first(by_T: Mapping[int, list[xr.DataArray]]) -> dict[int, xr.DataArray]:
     """The results of the first pair of networks on all images, for every T: what sliders go through."""
     return {T: tables.all_images(found[0]) for T, found in by_T.items()}
-
-
-def pairs_of_steps(results: Temporal) -> dict[int, xr.DataArray]:
-    """The first SNN with itself, (layer, step_a, step_b), as `charts.step_heatmap` takes it."""
-    return {T: tables.by_step(cka) for T, cka in first(results.within).items()}
 
 
 def steps_with_ann(results: Temporal) -> dict[int, xr.DataArray]:
@@ -161,36 +168,6 @@ def _maps(within: xr.DataArray, across: xr.DataArray, rates: xr.DataArray) -> di
     return {name: of.sel(firing).assign_coords(step=np.arange(1, T + 1)) for name, of in found.items()}
 
 
-def moving(results: Temporal) -> dict[str, list[xr.DataArray]]:
-    """SNNs with themselves that have dynamics, those of more than one step, as series of a chart."""
-    found = {_of(T): cka for T, cka in results.within.items() if T > 1}
-    return found | {_untrained(results.T): [results.untrained]}
-
-
-def _of(T: int) -> str:
-    return f"T = {T}"
-
-
-def _untrained(T: int) -> str:
-    return f"untrained, T = {T}"
-
-
-def dynamics_along_depth(results: Temporal) -> pd.DataFrame:
-    """The dynamics of every layer, as `charts.depth_curve` takes them; by measures other than CKA of the first SNN."""
-    cka = [
-        tables.over_seeds([tables.by_measure(dynamics(cka), series) for cka in arrays])
-        for series, arrays in moving(results).items()
-    ]
-
-    def table(similarity: xr.DataArray, series: str) -> pd.DataFrame:
-        return tables.by_measure(dynamics_of_steps(similarity), series)
-
-    others = rows.second_measures(
-        {name: results.measures[name] for name in (_of(results.T), _untrained(results.T))}, table
-    )
-    return pd.concat([*(curve.assign(measure=MEASURES["cka"].title) for curve in cka), *others], ignore_index=True)
-
-
 def steps_along_depth(results: Temporal) -> pd.DataFrame:
     """The first and the last step of SNNs with their ANNs along depth, by all measures, with nulls and ceilings.
 
@@ -211,25 +188,6 @@ def steps_along_depth(results: Temporal) -> pd.DataFrame:
     ]
     others = rows.second_measures({series: results.measures[of] for series, (of, _) in compared.items()}, curve)
     return pd.concat([*(each.assign(measure=MEASURES["cka"].title) for each in curves), *others], ignore_index=True)
-
-
-def dynamics_of_stages(results: Temporal) -> dict[str, tuple[Effect, Effect, Effect]]:
-    """By series, the mean dynamics of the block outputs of the first and of the last stage, and the last minus the
-    first: what C5 is judged by, of every network, the untrained one too."""
-
-    def first(cka: xr.DataArray) -> float:
-        return dynamics_of_stage(cka, last=False)
-
-    def last(cka: xr.DataArray) -> float:
-        return dynamics_of_stage(cka, last=True)
-
-    def more(cka: xr.DataArray) -> float:
-        return last(cka) - first(cka)
-
-    return {
-        series: tuple(effect("dynamics (1 − CKA)", of, arrays) for of in (first, last, more))
-        for series, arrays in moving(results).items()
-    }
 
 
 def by_step(results: Temporal) -> pd.DataFrame:

@@ -1,0 +1,106 @@
+r"""How SNNs differ from themselves along time: one step of a layer with the others, along depth and by distance.
+
+Steps may drift apart, or alternate. The alternation of a layer :math:`l` is how much more alike, of three steps in a
+row, the outer two are than neighbours,
+
+.. math:: a_l = \frac{1}{T - 2} \sum_{t=1}^{T-2} \Bigl[ \mathrm{CKA}(x_l[t], x_l[t+2])
+    - \tfrac12 \mathrm{CKA}(x_l[t], x_l[t+1]) - \tfrac12 \mathrm{CKA}(x_l[t+1], x_l[t+2]) \Bigr]
+
+In a drift steps farther apart are less alike, and it is negative; it is positive where odd and even steps differ. The
+paper has no such number.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from snnlib import tables
+from snnlib.claims.temporal import blocks_of_stage, dynamics, dynamics_of_stage, dynamics_of_steps
+from snnlib.evidence import Effect, effect
+from snnlib.similarity import MEASURES
+from snnlib.studies import rows
+from snnlib.studies.temporal import Temporal, first, snn_of, untrained_of
+
+
+def pairs_of_steps(results: Temporal) -> dict[int, xr.DataArray]:
+    """The first SNN with itself, (layer, step_a, step_b), as `charts.step_heatmap` takes it."""
+    return {T: tables.by_step(cka) for T, cka in first(results.within).items()}
+
+
+def moving(results: Temporal) -> dict[str, list[xr.DataArray]]:
+    """SNNs with themselves that have dynamics, those of more than one step, as series of a chart."""
+    found = {snn_of(T): cka for T, cka in results.within.items() if T > 1}
+    return found | {untrained_of(results.T): [results.untrained]}
+
+
+def dynamics_along_depth(results: Temporal) -> pd.DataFrame:
+    """The dynamics of every layer, as `charts.depth_curve` takes them; by measures other than CKA of the first SNN."""
+    cka = [
+        tables.over_seeds([tables.by_measure(dynamics(cka), series) for cka in arrays])
+        for series, arrays in moving(results).items()
+    ]
+
+    def table(similarity: xr.DataArray, series: str) -> pd.DataFrame:
+        return tables.by_measure(dynamics_of_steps(similarity), series)
+
+    others = rows.second_measures(
+        {name: results.measures[name] for name in (snn_of(results.T), untrained_of(results.T))}, table
+    )
+    return pd.concat([*(curve.assign(measure=MEASURES["cka"].title) for curve in cka), *others], ignore_index=True)
+
+
+def dynamics_of_stages(results: Temporal) -> dict[str, tuple[Effect, Effect, Effect]]:
+    """By series, the mean dynamics of the block outputs of the first and of the last stage, and the last minus the
+    first: what C5 is judged by, of every network, the untrained one too."""
+
+    def first(cka: xr.DataArray) -> float:
+        return dynamics_of_stage(cka, last=False)
+
+    def last(cka: xr.DataArray) -> float:
+        return dynamics_of_stage(cka, last=True)
+
+    def more(cka: xr.DataArray) -> float:
+        return last(cka) - first(cka)
+
+    return {
+        series: tuple(effect("dynamics (1 − CKA)", of, arrays) for of in (first, last, more))
+        for series, arrays in moving(results).items()
+    }
+
+
+def steps_apart(results: Temporal) -> pd.DataFrame:
+    """Mean CKA of the last stage's block outputs between steps that lie 1, 2, ... apart, as `charts.sweep` takes it."""
+    points = []
+    for series, arrays in moving(results).items():
+        for distance in range(1, arrays[0].sizes["step_a"]):
+            found = effect("CKA of block outputs", partial(_at_distance, distance=distance), arrays)
+            points.append(rows.point(distance, series, found))
+    return pd.DataFrame(points)
+
+
+def _at_distance(within: xr.DataArray, distance: int) -> float:
+    return float(_with_later(within, distance).mean())
+
+
+def alternation(results: Temporal) -> dict[str, Effect]:
+    """By series of three steps or more, the module's number, the mean over the last stage's block outputs."""
+    return {
+        series: effect("alternation (CKA, outer steps minus neighbours)", _alternation, arrays)
+        for series, arrays in moving(results).items()
+        if arrays[0].sizes["step_a"] > 2
+    }
+
+
+def _alternation(within: xr.DataArray) -> float:
+    neighbours, outer = (_with_later(within, distance) for distance in (1, 2))
+    return float((outer - (neighbours[:, :-1] + neighbours[:, 1:]) / 2).mean())
+
+
+def _with_later(within: xr.DataArray, distance: int) -> np.ndarray:
+    """CKA of the last stage's block outputs at each step with the one `distance` steps later, (block, step)."""
+    blocks = blocks_of_stage(tables.by_step(within), last=True).transpose("layer", "step_a", "step_b")
+    return np.diagonal(blocks.values, distance, axis1=1, axis2=2)
