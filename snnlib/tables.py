@@ -73,14 +73,20 @@ def corresponding(cka: xr.DataArray, series: str) -> pd.DataFrame:
     Raises:
         ValueError: the networks have no layer in common.
     """
-    names_b = {name: j for j, name in enumerate(cka["layer_b"].values.tolist())}
-    pairs = [(i, names_b[name]) for i, name in enumerate(cka["layer_a"].values.tolist()) if name in names_b]
-    if not pairs:
-        raise ValueError("the two networks have no layer of the same name: there are no corresponding layers")
+    pairs = _same_layers(cka)
     a, b = (xr.DataArray([pair[side] for pair in pairs], dims="layer") for side in (0, 1))
     found = cka.isel(layer_a=a, layer_b=b)  # (group, layer)
     names = {"layer": "layer_a", "kind": "kind_a", "stage": "stage_a"}
     return _along_depth(found, {name: found[coordinate].values for name, coordinate in names.items()}, series)
+
+
+def _same_layers(cka: xr.DataArray) -> list[tuple[int, int]]:
+    """The places, in the one network and in the other, of layers of one name."""
+    names_b = {name: j for j, name in enumerate(cka["layer_b"].values.tolist())}
+    pairs = [(i, names_b[name]) for i, name in enumerate(cka["layer_a"].values.tolist()) if name in names_b]
+    if not pairs:
+        raise ValueError("the two networks have no layer of the same name: there are no corresponding layers")
+    return pairs
 
 
 def means_in_common(*comparisons: xr.DataArray, kind: str | None = None) -> list[float]:
@@ -88,12 +94,16 @@ def means_in_common(*comparisons: xr.DataArray, kind: str | None = None) -> list
 
     `kind`: of layers of this kind alone, such as "sum" for the outputs of residual blocks.
     """
-    rows = [corresponding(cka, "") for cka in comparisons]
-    of_kind = [table if kind is None else table[table["kind"] == kind] for table in rows]
-    found = [table.set_index("layer")["value"] for table in of_kind]
-    values = np.array([table.reindex(found[0].index) for table in found])
+    found = [_by_name(cka, kind) for cka in comparisons]
+    values = np.array([[of.get(name, np.nan) for name in found[0]] for of in found])
     common = np.isfinite(values).all(0)
     return values[:, common].mean(1).tolist() if common.any() else [float("nan")] * len(found)
+
+
+def _by_name(cka: xr.DataArray, kind: str | None) -> dict[str, float]:
+    names, kinds = cka["layer_a"].values.tolist(), cka["kind_a"].values.tolist()
+    of_kind = ((a, b) for a, b in _same_layers(cka) if kind is None or kinds[a] == kind)
+    return {names[a]: float(cka.values[a, b]) for a, b in of_kind}
 
 
 def by_measure(similarity: xr.DataArray, series: str) -> pd.DataFrame:

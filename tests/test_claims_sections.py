@@ -14,7 +14,7 @@ import snnlib
 from snnlib import notebook, tables
 from snnlib.claims import Verdict
 from snnlib.claims.residual import C3, c3, c4, fall, jaggedness, rise, rise_by_stage
-from snnlib.claims.temporal import c5, dynamics, dynamics_of_stage
+from snnlib.claims.temporal import c5, dynamics, of_first_stage, of_last_stage
 
 RNG = np.random.default_rng(0)
 
@@ -202,8 +202,8 @@ def test_few_images_leave_c5_undecided() -> None:
 
 def test_dynamics_leave_the_diagonal_out() -> None:
     cka = steps_of({1: 0.1, 2: 0.2, 3: 0.6}, noise=0)
-    assert dynamics_of_stage(cka, last=False) == pytest.approx(0.1)
-    assert dynamics_of_stage(cka, last=True) == pytest.approx(0.6)
+    assert of_first_stage(dynamics(cka)) == pytest.approx(0.1)
+    assert of_last_stage(dynamics(cka)) == pytest.approx(0.6)
     assert dynamics(cka).sel(layer="stem.conv").item() == pytest.approx(0)
 
 

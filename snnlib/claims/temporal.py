@@ -50,7 +50,8 @@ def dynamics_of_steps(steps: xr.DataArray) -> xr.DataArray:
     if not len(earlier):
         raise ValueError("T = 1 has no pair of different time steps, and so no dynamics: take T of at least 2")
     pairs = {"step_a": xr.DataArray(earlier, dims="pair"), "step_b": xr.DataArray(later, dims="pair")}
-    return 1 - steps.isel(pairs).drop_vars(["step_a", "step_b"]).mean("pair", skipna=False)
+    alike = steps.isel(pairs).drop_vars(["step_a", "step_b"]).mean("pair", skipna=False)
+    return (1 - alike).assign_attrs(steps.attrs)
 
 
 def blocks_of_stage(layers: xr.DataArray, last: bool) -> xr.DataArray:
@@ -66,17 +67,24 @@ def blocks_of_stage(layers: xr.DataArray, last: bool) -> xr.DataArray:
     return blocks.isel(layer=(blocks["stage"] == stage).values)
 
 
-def dynamics_of_stage(within: xr.DataArray, last: bool) -> float:
-    """Mean dynamics of the block outputs of the last or the first stage; nan where one has no CKA."""
-    return float(blocks_of_stage(dynamics(within), last).mean(skipna=False))
+def of_first_stage(change: xr.DataArray) -> float:
+    """Mean of the dynamics, over (layer), of the first stage's block outputs; nan where one has no CKA."""
+    return float(blocks_of_stage(change, last=False).mean(skipna=False))
+
+
+def of_last_stage(change: xr.DataArray) -> float:
+    """The same of the last stage's."""
+    return float(blocks_of_stage(change, last=True).mean(skipna=False))
+
+
+def last_minus_first(change: xr.DataArray) -> float:
+    """How much more the last stage has than the first."""
+    return of_last_stage(change) - of_first_stage(change)
 
 
 def c5(within: Sequence[xr.DataArray]) -> Verdict:
     """C5, from the comparison of each SNN with itself, step by step."""
-
-    def deeper_minus_shallow(cka: xr.DataArray) -> float:
-        return dynamics_of_stage(cka, last=True) - dynamics_of_stage(cka, last=False)
-
-    more = effect("dynamics, last stage minus first (1 − CKA)", deeper_minus_shallow, within)
-    shallow = effect("dynamics of the first stage (1 − CKA)", lambda cka: dynamics_of_stage(cka, last=False), within)
+    changes = [dynamics(cka) for cka in within]
+    more = effect("dynamics, last stage minus first (1 − CKA)", last_minus_first, changes)
+    shallow = effect("dynamics of the first stage (1 − CKA)", of_first_stage, changes)
     return judge(C5, [Bound(more, LEAST), Bound(shallow, HARDLY, at_most=True)])

@@ -19,11 +19,20 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.claims.temporal import blocks_of_stage, dynamics, dynamics_of_stage, dynamics_of_steps
+from snnlib.claims.temporal import (
+    blocks_of_stage,
+    dynamics,
+    dynamics_of_steps,
+    last_minus_first,
+    of_first_stage,
+    of_last_stage,
+)
 from snnlib.evidence import Effect, effect
 from snnlib.similarity import MEASURES
 from snnlib.studies import rows
 from snnlib.studies.temporal import Temporal, first, snn_of, untrained_of
+
+STAGES = of_first_stage, of_last_stage, last_minus_first
 
 
 def pairs_of_steps(results: Temporal) -> dict[int, xr.DataArray]:
@@ -56,51 +65,51 @@ def dynamics_along_depth(results: Temporal) -> pd.DataFrame:
 def dynamics_of_stages(results: Temporal) -> dict[str, tuple[Effect, Effect, Effect]]:
     """By series, the mean dynamics of the block outputs of the first and of the last stage, and the last minus the
     first: what C5 is judged by, of every network, the untrained one too."""
-
-    def first(cka: xr.DataArray) -> float:
-        return dynamics_of_stage(cka, last=False)
-
-    def last(cka: xr.DataArray) -> float:
-        return dynamics_of_stage(cka, last=True)
-
-    def more(cka: xr.DataArray) -> float:
-        return last(cka) - first(cka)
-
+    changes = {series: [dynamics(cka) for cka in arrays] for series, arrays in moving(results).items()}
     return {
-        series: tuple(effect("dynamics (1 − CKA)", of, arrays) for of in (first, last, more))
-        for series, arrays in moving(results).items()
+        series: tuple(
+            effect("dynamics (1 − CKA)", of, of_series) for of in (of_first_stage, of_last_stage, last_minus_first)
+        )
+        for series, of_series in changes.items()
     }
 
 
 def steps_apart(results: Temporal) -> pd.DataFrame:
     """Mean CKA of the last stage's block outputs between steps that lie 1, 2, ... apart, as `charts.sweep` takes it."""
     points = []
-    for series, arrays in moving(results).items():
-        for distance in range(1, arrays[0].sizes["step_a"]):
-            found = effect("CKA of block outputs", partial(_at_distance, distance=distance), arrays)
+    for series, blocks in _last_stage(results).items():
+        for distance in range(1, blocks[0].sizes["step_a"]):
+            found = effect("CKA of block outputs", partial(_at_distance, distance=distance), blocks)
             points.append(rows.point(distance, series, found))
     return pd.DataFrame(points)
 
 
-def _at_distance(within: xr.DataArray, distance: int) -> float:
-    return float(_with_later(within, distance).mean())
+def _at_distance(blocks: xr.DataArray, distance: int) -> float:
+    return float(_with_later(blocks, distance).mean())
 
 
 def alternation(results: Temporal) -> dict[str, Effect]:
     """By series of three steps or more, the module's number, the mean over the last stage's block outputs."""
     return {
-        series: effect("alternation (CKA, outer steps minus neighbours)", _alternation, arrays)
-        for series, arrays in moving(results).items()
-        if arrays[0].sizes["step_a"] > 2
+        series: effect("alternation (CKA, outer steps minus neighbours)", _alternation, blocks)
+        for series, blocks in _last_stage(results).items()
+        if blocks[0].sizes["step_a"] > 2
     }
 
 
-def _alternation(within: xr.DataArray) -> float:
-    neighbours, outer = (_with_later(within, distance) for distance in (1, 2))
+def _alternation(blocks: xr.DataArray) -> float:
+    neighbours, outer = (_with_later(blocks, distance) for distance in (1, 2))
     return float((outer - (neighbours[:, :-1] + neighbours[:, 1:]) / 2).mean())
 
 
-def _with_later(within: xr.DataArray, distance: int) -> np.ndarray:
-    """CKA of the last stage's block outputs at each step with the one `distance` steps later, (block, step)."""
-    blocks = blocks_of_stage(tables.by_step(within), last=True).transpose("layer", "step_a", "step_b")
+def _last_stage(results: Temporal) -> dict[str, list[xr.DataArray]]:
+    """The block outputs of the last stage, (group, layer, step_a, step_b), of each network of `moving`."""
+    return {
+        series: [blocks_of_stage(tables.by_step(cka), last=True) for cka in arrays]
+        for series, arrays in moving(results).items()
+    }
+
+
+def _with_later(blocks: xr.DataArray, distance: int) -> np.ndarray:
+    """CKA of each step with the one `distance` steps later, (layer, step), of (layer, step_a, step_b)."""
     return np.diagonal(blocks.values, distance, axis1=1, axis2=2)
