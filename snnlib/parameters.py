@@ -121,6 +121,7 @@ class ResidualParameters(Parameters):
 
     notebook: ClassVar[str] = "03_residual"
 
+    preset: PresetName = "laptop"
     shortcuts: Shortcuts | None = None
     plain_pairs: PositiveInt | None = None
 
