@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_depth_curve_shows_the_measure_that_is_chosen() -> None:
     second = second[second["series"] != "null: shuffled images"]
     both = pd.concat([first.assign(measure="CKA"), second.assign(measure="RSA")])
     chart = charts.depth_curve(both)
-    spec = chart.to_dict()
+    spec = json.loads(chart.to_json())
     (choice,) = [param for param in spec["params"] if param["name"] == "measure"]
     assert (choice["value"], choice["bind"]["input"], choice["bind"]["options"]) == ("CKA", "select", ["CKA", "RSA"])
     alone = [text for text, _ in drawn(charts.depth_curve(first)) if "layer" in text]

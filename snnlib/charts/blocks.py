@@ -60,7 +60,7 @@ def block_profile(
     strength = alt.condition(pick, alt.value(1), alt.value(0.12))
     colour = theme.colour("series", names, title="comparison (click to pick out)", orient="top")
     base = alt.Chart(parts.records(frame[["at", "value", "low", "high", "series"]]))
-    branch = alt.Chart(alt.InlineData(values=[{"from": min(shaded) - 0.5, "to": max(shaded) + 0.5}]))
+    branch = alt.Chart(parts.inline([{"from": min(shaded) - 0.5, "to": max(shaded) + 0.5}]))
     drawn: list[Any] = [
         branch.mark_rect(color=theme.INK, opacity=0.06, aria=False).encode(x=alt.X("from:Q"), x2="to:Q")
     ]

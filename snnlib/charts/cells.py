@@ -105,7 +105,7 @@ def stage_rules(stages_a: list[int], stages_b: list[int], on_white: bool) -> lis
     layers = []
     for channel, stages_of in (("x", stages_b), ("y", stages_a)):
         if found := edges(stages_of):
-            data = alt.InlineData(values=[{"edge": edge} for edge in found])
+            data = parts.inline([{"edge": edge} for edge in found])
             layers.append(alt.Chart(data).mark_rule(**rule_style(on_white)).encode(**{channel: "edge:Q"}))
     return layers
 

@@ -66,7 +66,7 @@ def heatmap_choice(
     names, label = list(tables), f"T, by place in {', '.join(map(str, timesteps))}: "
     buttons = {"bind": alt.binding_radio(options=names, name="networks: ")} if len(names) > 1 else {}
     chart = chart.add_params(
-        alt.param(name="table", value=list(chain.from_iterable(integers(table.values) for table in every))),
+        parts.table("table", list(chain.from_iterable(integers(table.values) for table in every))),
         alt.param(name="timesteps", value=timesteps),
         alt.param(name="choices", value=names),
         alt.param(name="means", value=[parts.number(mean, 2) for mean in means]),

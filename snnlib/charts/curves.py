@@ -114,7 +114,7 @@ def accuracy_dots(accuracy: pd.DataFrame, *, chance: float | None = None, title:
     drawn: list[Any] = [dots, middle, label]
     note = ""
     if chance is not None:
-        data = alt.InlineData(values=[{"accuracy": chance, "text": f"chance {parts.number(100 * chance, 0)} %"}])
+        data = parts.inline([{"accuracy": chance, "text": f"chance {parts.number(100 * chance, 0)} %"}])
         rule = alt.Chart(data).mark_rule(strokeDash=[4, 3], opacity=0.6, aria=False).encode(x=x)
         word = alt.Chart(data).mark_text(align="left", dx=4, opacity=0.8, aria=False)
         drawn += [rule, word.encode(x=x, y=alt.value(8), text="text:N")]

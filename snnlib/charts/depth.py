@@ -71,7 +71,7 @@ def depth_curve(
     points = base.mark_point(filled=True, aria=False)
     edges = [{"edge": start + first} for first, _, _ in parts.segments(_filled(layers))[1:]]
     if edges:
-        rule = alt.Chart(alt.InlineData(values=edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
+        rule = alt.Chart(parts.inline(edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
         drawn.append(rule.encode(x=alt.X("edge:Q")))
     drawn += [line.add_params(pick), points.encode(x=x, y=y, color=colour, shape=shape, opacity=strength, size=size)]
 
@@ -112,7 +112,7 @@ def _base(frame: pd.DataFrame, measures: list[str]) -> alt.Chart:
         by_measure = of.set_index("measure").reindex(measures)
         lists = {f"all_{field}": [parts.plain(v, 3) for v in by_measure[field].astype(float)] for field in fields}
         rows.append({"position": int(position), "series": series, "operation": of["operation"].iloc[0], **lists})
-    base = alt.Chart(alt.InlineData(values=rows))
+    base = alt.Chart(parts.inline(rows))
     return base.transform_calculate(**{field: f"datum.all_{field}[which]" for field in fields})
 
 
@@ -153,7 +153,7 @@ def firing_rates(rates: xr.DataArray, *, title: str | None = None, height: int =
     lines = base.mark_line(**LINE).encode(x=x, y=y, color=colour, strokeDash=dashes)
     points = base.mark_point(filled=True, size=28, aria=False).encode(x=x, y=y, color=colour)
     edges = [{"edge": first} for first, _, _ in parts.segments(stages)[1:]]
-    rule = alt.Chart(alt.InlineData(values=edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
+    rule = alt.Chart(parts.inline(edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
     shown = [
         {
             "at": i + 0.5,
@@ -177,7 +177,7 @@ def _every_second_block(layers: pd.DataFrame) -> alt.Chart:
     blocks = [block for block in parts.unique(layers["block"]) if block]
     ends = [layers.loc[layers["block"] == block, "position"].agg(["min", "max"]) for block in blocks[::2]]
     rows = [{"from": parts.plain(end["min"] - 0.5), "to": parts.plain(end["max"] + 0.5)} for end in ends]
-    shade = alt.Chart(alt.InlineData(values=rows)).mark_rect(color=theme.INK, opacity=0.06, aria=False)
+    shade = alt.Chart(parts.inline(rows)).mark_rect(color=theme.INK, opacity=0.06, aria=False)
     return shade.encode(x=alt.X("from:Q"), x2="to:Q")
 
 

@@ -71,7 +71,7 @@ def _image(image: np.ndarray, path: np.ndarray | None) -> alt.LayerChart:
             ),
         ]
     chart = sized(alt.layer(*layers), width, height, max(1, 256 // max(height, width)))
-    chart = chart.add_params(alt.param(name="gray", value=[int(v) for v in image.ravel()]))
+    chart = chart.add_params(parts.table("gray", [int(v) for v in image.ravel()]))
     return theme.finish(chart, f"A gray image of {height} by {width} pixels{moved}.", title="Image and its path")
 
 
@@ -114,14 +114,12 @@ def _stream(stream: np.ndarray, bins: int, span: tuple[int, int]) -> alt.LayerCh
         ],
     )
     edges = [{"t": length * k / bins} for k in range(1, bins)]
-    rules = (
-        alt.Chart(alt.InlineData(values=edges)).mark_rule(strokeDash=[4, 3], opacity=0.6, aria=False).encode(x="t:Q")
-    )
+    rules = alt.Chart(parts.inline(edges)).mark_rule(strokeDash=[4, 3], opacity=0.6, aria=False).encode(x="t:Q")
     chart = alt.layer(events, rules) if edges else alt.layer(events)
     chart = chart.add_params(
-        alt.param(name="times", value=times),
-        alt.param(name="places", value=places),
-        alt.param(name="signs", value=[int(p) for p in shown["p"]]),
+        parts.table("times", times),
+        parts.table("places", places),
+        parts.table("signs", [int(p) for p in shown["p"]]),
     )
     brighter = int(stream["p"].sum())
     text = f"""Events over {length:g} ms, time to the right, the column of the pixel upwards: {brighter:,} of pixels
@@ -194,12 +192,12 @@ def _frames(frames: np.ndarray) -> alt.LayerChart:
     )
     corners = [(k * (width + gap), s * (height + gap)) for k in range(len(chosen)) for s in (0, 1)]
     boxes = [{"x": left, "x2": left + width, "y": top, "y2": top + height} for left, top in corners]
-    outline = alt.Chart(alt.InlineData(values=boxes)).mark_rect(filled=False, color=theme.INK, opacity=0.35, aria=False)
+    outline = alt.Chart(parts.inline(boxes)).mark_rect(filled=False, color=theme.INK, opacity=0.35, aria=False)
     chart = sized(
         alt.layer(outline.encode(x=x, x2="x2:Q", y=y, y2="y2:Q"), squares), columns, rows, max(1, 300 // columns)
     )
     chart = chart.add_params(
-        alt.param(name="counts", value=[int(v) for v in counts.ravel()]),
+        parts.table("counts", [int(v) for v in counts.ravel()]),
         alt.param(name="chosen", value=[k + 1 for k in chosen]),
     )
     sums = "; ".join(

@@ -91,7 +91,7 @@ def lif_trace(
     lit = alt.condition(over, alt.value(0.1), alt.value(0))
     chart = alt.layer(
         bars,
-        of(alt.InlineData(values=[{"u": 1.0}]), names[3]).mark_rule(**dashed).encode(y=y, color=key),
+        of(parts.inline([{"u": 1.0}]), names[3]).mark_rule(**dashed).encode(y=y, color=key),
         line.encode(x=x, y=y, color=key, order="order:Q"),
         dots.encode(x=x, y=alt.Y("membrane:Q"), color=key, shape=shape),
         marks.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=key),
@@ -256,15 +256,15 @@ def gram_pair(
     for side in (0, n + gap):
         data = [{"x": side, "x2": side + n, "i": e, "edge": side + e, "top": 0, "end": n} for e in edges]
         if data:
-            base = alt.Chart(alt.InlineData(values=data)).mark_rule(**style)
+            base = alt.Chart(parts.inline(data)).mark_rule(**style)
             rules += [base.encode(x="x:Q", x2="x2:Q", y="i:Q"), base.encode(x="edge:Q", y="top:Q", y2="end:Q")]
     heads = alt.Chart(
-        alt.InlineData(values=[{"x": n / 2, "i": 0, "text": title_a}, {"x": n + gap + n / 2, "i": 0, "text": title_b}])
+        parts.inline([{"x": n / 2, "i": 0, "text": title_a}, {"x": n + gap + n / 2, "i": 0, "text": title_b}])
     )
     words = heads.mark_text(dy=-9, fontSize=12, aria=False).encode(x="x:Q", y="i:Q", text="text:N")
     chart = sized(alt.layer(squares, *rules, words), wide, n, max(1, size // n))
     chart = chart.add_params(
-        alt.param(name="gram", value=packed),
+        parts.table("gram", packed),
         alt.param(name="classes", value=classes),
         alt.param(name="titles", value=[title_a, title_b]),
     )

@@ -75,7 +75,7 @@ def heatmap(
     chart = alt.layer(drawn, *stage_rules(stages_a, stages_b, diverging(domain)))
     chart = sized(chart, columns, rows, step)
     chart = chart.add_params(
-        alt.param(name="cka", value=whole[np.triu_indices(rows)].tolist() if upper else packed),
+        parts.table("cka", whole[np.triu_indices(rows)].tolist() if upper else packed),
         alt.param(name="layers_a", value=named(table, "a")),
         alt.param(name="layers_b", value=named(table, "b")),
     )

@@ -48,10 +48,10 @@ def layers_by_steps(
         axis=alt.Axis(ticks=False, domain=False, labelOverlap="greedy"),
     )
     colour = colour_of_value(domain, value_title)
-    cells = alt.Chart(alt.InlineData(values=rows)).mark_rect(aria=False)
+    cells = alt.Chart(parts.inline(rows)).mark_rect(aria=False)
     cells = cells.encode(x=x, x2="to:Q", y=y, color=colour)
     edges = [{"edge": first} for first, _, _ in parts.segments(stages)[1:]]
-    rule = alt.Chart(alt.InlineData(values=edges)).mark_rule(color="white", opacity=0.55, aria=False)
+    rule = alt.Chart(parts.inline(edges)).mark_rule(color="white", opacity=0.55, aria=False)
     drawn = [cells, rule.encode(x="edge:Q")] if edges else [cells]
     chart = alt.layer(*drawn).properties(width=WIDTH, height=HEIGHT)
     means = ", ".join(f"step {t} {parts.number(m)}" for t, m in zip(steps, means_of_steps(table), strict=True))

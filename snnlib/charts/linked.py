@@ -78,9 +78,9 @@ def linked_heatmap(
     fits = f"clamp(floor((windowSize()[0] - 104) / {max(rows, columns)}), 1, {step})"
     chart = parts.with_tables(
         chart,
-        alt.param(name="cka", value=packed),
-        alt.param(name="by_step", value=cells.integers(by_step.values)),
-        alt.param(name="rates", value=cells.integers(spikes.values, RATES)),
+        parts.table("cka", packed),
+        parts.table("by_step", cells.integers(by_step.values)),
+        parts.table("rates", cells.integers(spikes.values, RATES)),
         alt.param(name="layers_a", value=cells.named(table, "a")),
         alt.param(name="layers_b", value=cells.named(table, "b")),
         alt.param(name="spiking", value=spiking),  # of each SNN layer the row of `rates` to show

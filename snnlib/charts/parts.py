@@ -92,10 +92,23 @@ def stage_axis(
     )
 
 
+def inline(rows: Iterable[dict[str, Any]]) -> alt.InlineData:
+    """Rows for a chart, within its specification, so that Altair's limit of 5,000 rows does not apply.
+
+    As a tuple: lists are copied, field by field, whenever Altair puts layers together.
+    """
+    return alt.InlineData(values=tuple(rows))
+
+
+def table(name: str, values: Iterable[Any]) -> alt.Parameter:
+    """A parameter that holds a large array; as a tuple, for the same reason."""
+    return alt.param(name=name, value=tuple(values))
+
+
 def records(frame: pd.DataFrame, digits: int = 4) -> alt.InlineData:
-    """Rows for a chart, numbers rounded, NaN as null. Inline, so that Altair's limit of 5,000 rows does not apply."""
+    """The rows of a table for a chart, numbers rounded, NaN as null."""
     rows = [{str(k): plain(v, digits) for k, v in row.items()} for row in frame.to_dict("records")]
-    return alt.InlineData(values=rows)
+    return inline(rows)
 
 
 def plain(value: Any, digits: int = 4) -> Any:
@@ -169,7 +182,7 @@ def hover(rows: list[dict[str, Any]], tips: Iterable[tuple[str, str]], *, wide: 
     over = alt.selection_point(name="over", fields=["at"], on="pointerover", clear="pointerout", empty=False)
     fields = [alt.Tooltip(f"{field}:N", title=title) for field, title in tips]
     return (
-        alt.Chart(alt.InlineData(values=data))
+        alt.Chart(inline(data))
         .mark_rect(color=theme.INK, clip=True)
         .encode(x="from:Q", x2="to:Q", opacity=alt.condition(over, alt.value(0.1), alt.value(0)), tooltip=fields)
         .add_params(over)

@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 from PIL import Image
 
-from snnlib.charts import theme
+from snnlib.charts import parts, theme
 
 SIDE, GAP, LINE = 82, 8, 15  # pixels: a picture, what is between two, a line of text; three columns on a phone
 
@@ -54,7 +54,7 @@ def _column(images: Mapping[str, np.ndarray], captions: Mapping[str, str], text:
         y += SIDE + LINE + GAP + (LINE if caption else 0)
     for row in data:
         row["under"] = row["y"] + SIDE + 3
-    base = alt.Chart(alt.InlineData(values=data))
+    base = alt.Chart(parts.inline(data))
     scale = alt.Scale(domain=[0, y], range=[0, y], nice=False, zero=False)
 
     def at(field: str) -> alt.Y:

@@ -67,7 +67,7 @@ def heatmap_by_setting(
     room = f"({theme.NARROW} ? min({size}, windowSize()[0] - 104) : {size})"
     chart = parts.with_tables(
         chart,
-        alt.param(name="table", value=everything),
+        parts.table("table", everything),
         alt.param(name="offsets", value=np.cumsum([0, *map(len, packed[:-1])]).tolist()),
         alt.param(name="settings", value=known),
         alt.param(name="names", value=[list(names) for names in lists]),

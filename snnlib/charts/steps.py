@@ -139,7 +139,7 @@ def step_curve(
     kinds = list(dict.fromkeys(kind for _, kind, _ in layers if kind))
     shape = {"shape": parts.operation_shape(kinds)} if len(kinds) > 1 else {}
     edges = [{"edge": 0.5 + first} for first, _, _ in parts.segments([stage for _, _, stage in layers])[1:]]
-    rule = alt.Chart(alt.InlineData(values=edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
+    rule = alt.Chart(parts.inline(edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
     over = alt.selection_point(name="over", fields=["position"], on="pointerover", clear="pointerout", empty=False)
     tips = [("layer", "layer"), ("at_step", "T, step"), ("text", value_title)]
     hover = (
@@ -227,7 +227,7 @@ def _table(blocks: list[np.ndarray], tables: dict[int, xr.DataArray]) -> list[al
     packed = integers(np.concatenate([block.ravel() for block in blocks]))
     offsets = np.cumsum([0, *(block.size for block in blocks[:-1])]).tolist()
     return [
-        alt.param(name="table", value=packed),
+        parts.table("table", packed),
         alt.param(name="offsets", value=offsets),
         alt.param(name="timesteps", value=list(tables)),
     ]

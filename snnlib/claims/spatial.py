@@ -162,11 +162,11 @@ def _output_kind(cka: xr.DataArray) -> str:
 
 def _block_outputs(cka: xr.DataArray) -> np.ndarray:
     """(blocks, blocks) of the blocks that both networks have; of networks without blocks, activations."""
-    names = [
-        name for name, kind in zip(cka["layer_a"].values, cka["kind_a"].values, strict=True)
-        if kind == _output_kind(cka) and name in cka["layer_b"].values
-    ]  # fmt: skip
-    return cka.sel(layer_a=names, layer_b=names).values
+    ends, of_b = _output_kind(cka), {name: j for j, name in enumerate(cka["layer_b"].values.tolist())}
+    named = zip(cka["layer_a"].values.tolist(), cka["kind_a"].values.tolist(), strict=True)
+    pairs = [(i, of_b[name]) for i, (name, kind) in enumerate(named) if kind == ends and name in of_b]
+    a, b = np.array(pairs, dtype=int).reshape(-1, 2).T
+    return cka.values[np.ix_(a, b)]
 
 
 def _by_place(cka: xr.DataArray) -> np.ndarray:

@@ -67,24 +67,24 @@ def blocks_of_stage(layers: xr.DataArray, last: bool) -> xr.DataArray:
     return blocks.isel(layer=(blocks["stage"] == stage).values)
 
 
-def of_first_stage(change: xr.DataArray) -> float:
-    """Mean of the dynamics, over (layer), of the first stage's block outputs; nan where one has no CKA."""
-    return float(blocks_of_stage(change, last=False).mean(skipna=False))
+def of_first_stage(change: xr.DataArray) -> xr.DataArray:
+    """Of dynamics over (..., layer) the mean of the first stage's block outputs, (...); nan where one has no CKA."""
+    return blocks_of_stage(change, last=False).mean("layer", skipna=False, keep_attrs=True)
 
 
-def of_last_stage(change: xr.DataArray) -> float:
+def of_last_stage(change: xr.DataArray) -> xr.DataArray:
     """The same of the last stage's."""
-    return float(blocks_of_stage(change, last=True).mean(skipna=False))
+    return blocks_of_stage(change, last=True).mean("layer", skipna=False, keep_attrs=True)
 
 
-def last_minus_first(change: xr.DataArray) -> float:
+def last_minus_first(change: xr.DataArray) -> xr.DataArray:
     """How much more the last stage has than the first."""
-    return of_last_stage(change) - of_first_stage(change)
+    return (of_last_stage(change) - of_first_stage(change)).assign_attrs(change.attrs)
 
 
 def c5(within: Sequence[xr.DataArray]) -> Verdict:
     """C5, from the comparison of each SNN with itself, step by step."""
     changes = [dynamics(cka) for cka in within]
-    more = effect("dynamics, last stage minus first (1 − CKA)", last_minus_first, changes)
-    shallow = effect("dynamics of the first stage (1 − CKA)", of_first_stage, changes)
+    more = effect("dynamics, last stage minus first (1 − CKA)", float, [last_minus_first(c) for c in changes])
+    shallow = effect("dynamics of the first stage (1 − CKA)", float, [of_first_stage(c) for c in changes])
     return judge(C5, [Bound(more, LEAST), Bound(shallow, HARDLY, at_most=True)])
