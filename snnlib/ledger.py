@@ -1,6 +1,6 @@
 """The ledger: a verdict on each claim of the paper, under the preset of its chapter, and the table that shows them.
 
-It asks for the same results as the chapters do, through the same studies, so a verdict here is the verdict there.
+It asks the chapters' studies for what their claims are judged on, so a verdict here is the verdict there.
 """
 
 from __future__ import annotations
@@ -24,12 +24,7 @@ from snnlib.parameters import (
     VggParameters,
 )
 from snnlib.run import Run
-from snnlib.studies.adversarial import adversarial
-from snnlib.studies.appendix import further_case
-from snnlib.studies.events import event_data
-from snnlib.studies.residual import EVERYWHERE, residual, same_pairs
-from snnlib.studies.spatial import spatial
-from snnlib.studies.temporal import temporal
+from snnlib.studies import adversarial, appendix, events, residual, spatial, temporal
 
 QUESTIONS = {
     1: "whether spiking networks learn other representations",
@@ -149,30 +144,29 @@ def _row(line: Line) -> str:
 
 
 def _spatial(run: Run) -> list[Verdict]:
-    found = spatial(run)
+    found = spatial.evidence(run)
     return [claims.c1(found.cross), claims.c2(found.cross, found.untrained, found.shuffled, found.ceilings)]
 
 
 def _residual(run: Run) -> list[Verdict]:
-    found = residual(run)
-    return [claims.c3(found.cka[EVERYWHERE]), claims.c4(*same_pairs(found))]
+    cka = residual.evidence(run)
+    return [claims.c3(cka[residual.EVERYWHERE]), claims.c4(*residual.same_pairs(cka))]
 
 
 def _temporal(run: Run) -> list[Verdict]:
-    found = temporal(run)
-    return [claims.c5(found.within[found.T])]
+    return [claims.c5(temporal.evidence(run))]
 
 
 def _events(run: Run) -> list[Verdict]:
-    return [claims.c6(event_data(run).pairs)]
+    return [claims.c6(events.evidence(run))]
 
 
 def _adversarial(run: Run) -> list[Verdict]:
-    return [claims.c7(adversarial(run).white_box)]
+    return [claims.c7(adversarial.adversarial(run).white_box)]
 
 
 def _appendix(vgg: Run, many_classes: Run) -> list[Verdict]:
-    return [claims.c8(further_case(vgg).case, further_case(many_classes).case)]
+    return [claims.c8(appendix.evidence(vgg), appendix.evidence(many_classes))]
 
 
 SECTIONS: tuple[tuple[tuple[type[Parameters], ...], Callable[..., list[Verdict]]], ...] = (

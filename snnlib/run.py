@@ -153,6 +153,10 @@ class Run:
         """The trained networks, from the store or trained now, side by side where there are cores for it."""
         return self.store.get_all(list(specs))
 
+    def make_all(self, specs: Iterable[TrainSpec]) -> None:
+        """See that the store has these networks: those it lacks are trained now, as by `train_all`."""
+        self.store.make_all(list(specs))
+
     def compare(self, a: TrainSpec, b: TrainSpec, *, groups: bool = False, **options: Any) -> xr.DataArray:
         """Similarity of two networks, layer by layer; options are those of `CompareSpec`.
 

@@ -83,16 +83,27 @@ class Store(Shelves):
 
     def get_all(self, specs: Sequence[Spec]) -> list[Any]:
         """The values of several specs, which do not build on each other; what is missing is computed side by side."""
+        self._side_by_side(specs)
+        return [self.get(spec) for spec in specs]
+
+    def make_all(self, specs: Sequence[Spec]) -> None:
+        """Compute what is missing of several specs, as `get_all` does, and read none."""
+        for spec in self._side_by_side(specs):
+            self.get(spec)
+
+    def _side_by_side(self, specs: Sequence[Spec]) -> list[Spec]:
+        """Compute what is missing, where that is more than one; what is missing still."""
         from snnlib import workers
 
         missing = [spec for spec in dict.fromkeys(specs) if self._must_renew(spec) or self.find(spec) is None]
-        if len(missing) > 1 and self.team is None:  # a team works on one thing at a time
-            sizes = {spec: getattr(spec, "work", 1.0) for spec in missing}
-            missing.sort(key=sizes.__getitem__, reverse=True)  # the longest first, so that all end together
-            siblings = len(missing)
-            tasks = [lambda stop, spec=spec: self.get(spec, siblings=siblings, stop=stop) for spec in missing]
-            workers.side_by_side(tasks, [sizes[spec] for spec in missing])
-        return [self.get(spec) for spec in specs]
+        if len(missing) <= 1 or self.team is not None:  # a team works on one thing at a time
+            return missing
+        sizes = {spec: getattr(spec, "work", 1.0) for spec in missing}
+        missing.sort(key=sizes.__getitem__, reverse=True)  # the longest first, so that all end together
+        siblings = len(missing)
+        tasks = [lambda stop, spec=spec: self.get(spec, siblings=siblings, stop=stop) for spec in missing]
+        workers.side_by_side(tasks, [sizes[spec] for spec in missing])
+        return []
 
     def images(self, data: DataSpec) -> Any:
         """The images that `data` names, opened at this store's `data_root`.

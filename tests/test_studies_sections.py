@@ -183,8 +183,8 @@ def test_c4_compares_the_same_pairs_of_seeds(blocks: residual.Residual) -> None:
     nowhere = blocks.cka["nowhere"][:1]
     unlike = [grouped(blocks_of(ends, 0.6), 0.01) for ends in (0.9, 0.7, 0.65)]
     found = replace(blocks, cka={"everywhere": unlike, "nowhere": nowhere})
-    assert [len(side) for side in residual.same_pairs(found)] == [1, 1]
-    assert c4(*residual.same_pairs(found)).bounds[1].effect.value == pytest.approx(0.3, abs=0.01)
+    assert [len(side) for side in residual.same_pairs(found.cka)] == [1, 1]
+    assert c4(*residual.same_pairs(found.cka)).bounds[1].effect.value == pytest.approx(0.3, abs=0.01)
     of_one = residual.profile(residual.both(found)).set_index(["series", "place"])["value"]
     assert of_one["shortcuts everywhere", "output"] == pytest.approx(0.9, abs=0.01)
     assert residual.jagged(found)[2].seeds == 1
@@ -200,7 +200,7 @@ def test_more_pairs_without_shortcuts_leave_the_first_pair_first() -> None:
 
 def test_the_front_page_judges_the_same_pairs(blocks: residual.Residual, monkeypatch: pytest.MonkeyPatch) -> None:
     more = {**blocks.cka, "everywhere": blocks.cka["everywhere"] * 2}
-    monkeypatch.setattr(ledger, "residual", lambda run: replace(blocks, cka=more))
+    monkeypatch.setattr(residual, "evidence", lambda run: more)
     c3, c4_of_two = ledger._residual(None)
     assert [verdict.bounds[-1].effect.seeds for verdict in (c3, c4_of_two)] == [4, 2]
 

@@ -13,7 +13,7 @@ from snnlib.claims.appendix import Case, Pair
 from snnlib.evidence import Effect, effect, share
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
-from snnlib.spec import SamplesSpec, SpecError
+from snnlib.spec import SamplesSpec, SpecError, TrainSpec
 from snnlib.studies.spatial import all_measures, by_all_measures
 from snnlib.training import Network
 
@@ -62,11 +62,10 @@ class FurtherCase:
         return f"n = {self.cross.attrs['n_images']} images, {pairs} pair{'s' * (pairs > 1)} of networks"
 
 
-def further_case(run: Run) -> FurtherCase:
-    """Train what a further case needs, of all seeds, and compare it: see `snnlib.claims.appendix.C8`."""
-    snn = {seed: run.network(spiking=True, seed=seed) for seed in run.seeds}
-    ann = {seed: run.network(spiking=False, seed=seed) for seed in run.seeds}
-    networks = run.train_all([*snn.values(), *ann.values()])
+def evidence(run: Run) -> Case:
+    """What C8 is judged on in this case: trains what is missing for it, of all seeds, and compares it."""
+    snn, ann = _networks(run)
+    run.make_all([*snn.values(), *ann.values()])
     pairs = []
     for i, j in tables.seed_pairs(run.seeds):
         untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
@@ -78,6 +77,14 @@ def further_case(run: Run) -> FurtherCase:
             ceilings=tuple(run.compare(kind[min(i, j)], kind[max(i, j)], groups=True) for kind in (snn, ann) if i != j),
         )
         pairs.append(pair)
+    return Case(f"{run.architecture} on {run.title}", tuple(pairs))
+
+
+def further_case(run: Run) -> FurtherCase:
+    """The evidence, and all else that the page of a case shows."""
+    snn, ann = _networks(run)
+    networks = run.train_all([*snn.values(), *ann.values()])
+    case = evidence(run)
     (first, second), *_ = tables.seed_pairs(run.seeds)
     within = {
         "SNN": run.compare(snn[first], snn[first]),
@@ -87,8 +94,13 @@ def further_case(run: Run) -> FurtherCase:
     low, high = sorted((first, second))
     kinds = [((snn[low], snn[high]), (ann[low], ann[high]))] if low != high else []
     measures = all_measures(run, [(snn[first], ann[second])], initial, kinds, jackknife=False)
-    case = Case(f"{run.architecture} on {run.title}", tuple(pairs))
     return FurtherCase(networks, case, within, measures, run.n_test)
+
+
+def _networks(run: Run) -> tuple[dict[int, TrainSpec], dict[int, TrainSpec]]:
+    """SNNs and ANNs by seed."""
+    snn, ann = ({seed: run.network(spiking=kind, seed=seed) for seed in run.seeds} for kind in (True, False))
+    return snn, ann
 
 
 def in_words(results: FurtherCase) -> str:

@@ -129,8 +129,11 @@ class EventStudy:
     @property
     def pairs(self) -> list[tuple[xr.DataArray, ...]]:
         """For each pair of seeds what the claim is judged by: cross, SNN and ANN on events, then on images."""
-        both = (self.events, self.still)
-        return list(zip(*(arrays for one in both for arrays in (one.cross, one.snn, one.ann)), strict=True))
+        return _by_pair(*({"cross": one.cross, "snn": one.snn, "ann": one.ann} for one in (self.events, self.still)))
+
+
+def _by_pair(*inputs: dict[str, list[xr.DataArray]]) -> list[tuple[xr.DataArray, ...]]:
+    return list(zip(*(arrays for compared in inputs for arrays in compared.values()), strict=True))
 
 
 def stream_spec(run: Run, index: int = 0) -> StreamSpec:
@@ -192,12 +195,24 @@ def still_run(run: Run) -> Run:
     return type(run).of(run.given.model_copy(update={"dataset": still}))
 
 
+def evidence(run: Run) -> list[tuple[xr.DataArray, ...]]:
+    """What C6 is judged on, `EventStudy.pairs`: trains what is missing for it, and compares it."""
+    both = _trained(run)
+    return _by_pair(*({name: _compared(one, pairs) for name, pairs in _pairs(one).items()} for one in both))
+
+
 def event_data(run: Run) -> EventStudy:
     """Train both kinds of network on both kinds of input, and compare them on each."""
+    events, still = _trained(run)
+    return EventStudy(events=compare(events), still=compare(still))
+
+
+def _trained(run: Run) -> tuple[Run, Run]:
+    """The runs on events and on still images, whose networks the store has."""
     still = still_run(run)
     run = replace(run, store=still.store)  # one store finds both kinds of data, and makes anew only once
-    still.train_all([spec for one in (still, run) for spec in specs(one)])
-    return EventStudy(events=compare(run), still=compare(still))
+    still.make_all(spec for one in (still, run) for spec in specs(one))
+    return run, still
 
 
 def specs(run: Run, epochs: int | None = None) -> list[TrainSpec]:
@@ -205,33 +220,39 @@ def specs(run: Run, epochs: int | None = None) -> list[TrainSpec]:
     return [run.network(spiking=kind, seed=seed, epochs=epochs) for kind in (True, False) for seed in run.seeds]
 
 
-def compare(run: Run) -> Comparison:
-    """All comparisons on the input of one run."""
-    count = len(run.seeds)
-    every = specs(run)
+def _pairs(run: Run) -> dict[str, list[tuple[TrainSpec, TrainSpec]]]:
+    """What is compared, for each pair of seeds: "cross", SNN and ANN, and the ceilings "snn" and "ann"."""
+    every, count = specs(run), len(run.seeds)
     snn, ann = (dict(zip(run.seeds, part, strict=True)) for part in (every[:count], every[count:]))
     pairs = seed_pairs(run.seeds)
-    i, j = pairs[0]
-    untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
-
     # the diagonal does not depend on which of the two comes first
     ceilings = {
         name: [tuple(networks[seed] for seed in sorted(pair)) for pair in pairs]
         for name, networks in (("snn", snn), ("ann", ann))
     }
-    cross = [(snn[a], ann[b]) for a, b in pairs]
-    measured = {"cross": cross, **ceilings, "untrained": [untrained]}
+    return {"cross": [(snn[a], ann[b]) for a, b in pairs], **ceilings}
+
+
+def _compared(run: Run, pairs: list[tuple[TrainSpec, TrainSpec]]) -> list[xr.DataArray]:
+    return [run.compare(*both, groups=True) for both in pairs]
+
+
+def compare(run: Run) -> Comparison:
+    """All comparisons on the input of one run."""
+    trained = _pairs(run)
+    (snn, ann), (i, j) = trained["cross"][0], seed_pairs(run.seeds)[0]
+    untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
+    measured = {**trained, "untrained": [untrained]}
     measures = {name: [run.measures(*both, measures=SECOND) for both in found] for name, found in measured.items()}
-    measures["shuffled"] = [run.measures(*cross[0], measures=SECOND, pairing="shuffled")]
+    measures["shuffled"] = [run.measures(snn, ann, measures=SECOND, pairing="shuffled")]
     return Comparison(
-        networks=[run.train(spec) for spec in every],
-        cross=[run.compare(*both, groups=True) for both in cross],
-        **{name: [run.compare(*both, groups=True) for both in found] for name, found in ceilings.items()},
+        networks=[run.train(spec) for spec in specs(run)],
+        **{name: _compared(run, pairs) for name, pairs in trained.items()},
         untrained=run.compare(*untrained, groups=True),
-        shuffled=run.compare(snn[i], ann[j], groups=True, pairing="shuffled"),
-        rates=run.rates(snn[i]),
+        shuffled=run.compare(snn, ann, groups=True, pairing="shuffled"),
+        rates=run.rates(snn),
         measures=measures,
         title=run.title,
-        several=count > 1,
+        several=len(run.seeds) > 1,
         n_test=run.n_test,
     )

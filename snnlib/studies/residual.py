@@ -14,12 +14,13 @@ from snnlib.claims.residual import jaggedness, rise, rise_by_stage
 from snnlib.evidence import Effect, effect
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
-from snnlib.spec import STAGES
+from snnlib.spec import STAGES, TrainSpec
 from snnlib.studies import rows
 from snnlib.training import Network
 
 EVERYWHERE, NOWHERE = "everywhere", "nowhere"
 CEILING = "ceiling, ANN × ANN"
+Case = tuple[str, bool | tuple[int, ...], tuple[int, int]]
 BY = ("series", "layer", "position", "kind", "stage", "block")  # columns of curves through the blocks
 
 
@@ -43,27 +44,49 @@ class Residual:
     n_test: int
 
 
-def residual(run: Run) -> Residual:
-    """Train the networks of this section, all together, and compare them."""
+def evidence(run: Run) -> dict[str, list[xr.DataArray]]:
+    """What C3 and C4 are judged on, of `Residual.cka`: trains what is missing for it, and compares it."""
+    cases = [case for case in _cases(run) if case[0] in (EVERYWHERE, NOWHERE)]
+    specs = _networks(run, cases)
+    run.make_all(specs.values())
+    return _compared(run, cases, specs)
+
+
+def _cases(run: Run) -> list[Case]:
+    """Where shortcuts are, in words and in the networks, and the seeds of an SNN and an ANN, for every comparison."""
     pairs = tables.seed_pairs(run.seeds)
     variants: dict[str, bool | tuple[int, ...]] = {EVERYWHERE: True, NOWHERE: False}
     variants |= {in_stages(kept): kept for kept in run.value("shortcuts")}
     many = {EVERYWHERE: len(pairs), NOWHERE: run.value("plain_pairs") or len(pairs)}
-    cases = [(name, pair) for name in variants for pair in pairs[: many.get(name, 1)]]
-    specs = {
-        (name, spiking, seed): run.network(spiking=spiking, seed=seed, residual=variants[name])
-        for name, pair in cases
+    return [(name, kept, pair) for name, kept in variants.items() for pair in pairs[: many.get(name, 1)]]
+
+
+def _networks(run: Run, cases: list[Case]) -> dict[tuple[str, bool, int], TrainSpec]:
+    return {
+        (name, spiking, seed): run.network(spiking=spiking, seed=seed, residual=kept)
+        for name, kept, pair in cases
         for spiking, seed in zip((True, False), pair, strict=True)
     }
+
+
+def _compared(run: Run, cases: list[Case], specs: dict[tuple[str, bool, int], TrainSpec]) -> dict[str, list]:
+    cka: dict[str, list[xr.DataArray]] = {name: [] for name, _, _ in cases}
+    for name, _, (i, j) in cases:
+        cka[name].append(run.compare(specs[name, True, i], specs[name, False, j], groups=True))
+    return cka
+
+
+def residual(run: Run) -> Residual:
+    """Train the networks of this section, all together, and compare them."""
+    pairs, cases = tables.seed_pairs(run.seeds), _cases(run)
+    specs = _networks(run, cases)
     ceiling = [run.network(spiking=False, seed=seed, residual=False) for seed in pairs[0]]
     networks = run.train_all([*specs.values(), *ceiling])[: len(specs)]
     accuracy = [
         tables.accuracies([network]).assign(shortcuts=name)
         for (name, _, _), network in zip(specs, networks, strict=True)
     ]
-    cka: dict[str, list[xr.DataArray]] = {name: [] for name in variants}
-    for name, (i, j) in cases:
-        cka[name].append(run.compare(specs[name, True, i], specs[name, False, j], groups=True))
+    cka = _compared(run, cases, specs)
 
     (i, j), controls = pairs[0], {}
     snn, ann = specs[EVERYWHERE, True, i], specs[EVERYWHERE, False, j]
@@ -76,13 +99,11 @@ def residual(run: Run) -> Residual:
         controls["ceiling, SNN × SNN"] = [run.compare(snn, run.network(spiking=True, seed=j), groups=True)]
     measures = {name: run.measures(specs[name, True, i], specs[name, False, j]) for name in (EVERYWHERE, NOWHERE)}
     beside = {}
-    for name in (EVERYWHERE, NOWHERE):
-        ann, other = (run.network(spiking=False, seed=seed, residual=variants[name]) for seed in (j, i))
+    for name, kept in ((EVERYWHERE, True), (NOWHERE, False)):
+        ann, other = (run.network(spiking=False, seed=seed, residual=kept) for seed in (j, i))
         if i != j:
             beside[f"{CEILING}, {name}"] = run.measures(other, ann, jackknife=False)
-        untrained = [
-            run.network(spiking=k, seed=s, residual=variants[name], epochs=0) for k, s in ((True, i), (False, j))
-        ]
+        untrained = [run.network(spiking=k, seed=s, residual=kept, epochs=0) for k, s in ((True, i), (False, j))]
         beside[f"untrained, {name}"] = run.measures(*untrained, jackknife=False)
     return Residual(cka, controls, measures, beside, pd.concat(accuracy, ignore_index=True), networks, run.n_test)
 
@@ -158,15 +179,17 @@ def with_and_without(results: Residual) -> pd.DataFrame:
     return pd.concat([cka, *cka_beside, *rows.second_measures(found | beside, table, BY)], ignore_index=True)
 
 
-def same_pairs(results: Residual) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
-    """The comparisons with shortcuts everywhere and nowhere, of the pairs of seeds that have both: the first ones."""
-    nowhere = results.cka[NOWHERE]
-    return results.cka[EVERYWHERE][: len(nowhere)], nowhere
+def same_pairs(cka: Mapping[str, list[xr.DataArray]]) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
+    """Of `Residual.cka` shortcuts everywhere and nowhere, of the pairs of seeds that have both: the first ones."""
+    nowhere = cka[NOWHERE]
+    return cka[EVERYWHERE][: len(nowhere)], nowhere
 
 
 def both(results: Residual) -> dict[str, list[xr.DataArray]]:
     """The same, as series of a chart."""
-    return {f"shortcuts {name}": found for name, found in zip((EVERYWHERE, NOWHERE), same_pairs(results), strict=True)}
+    return {
+        f"shortcuts {name}": found for name, found in zip((EVERYWHERE, NOWHERE), same_pairs(results.cka), strict=True)
+    }
 
 
 def profile(comparisons: Mapping[str, Sequence[xr.DataArray]]) -> pd.DataFrame:
@@ -183,7 +206,7 @@ def profile(comparisons: Mapping[str, Sequence[xr.DataArray]]) -> pd.DataFrame:
 def rises(results: Residual) -> pd.DataFrame:
     """The rise to the block's output by stage and by where the shortcuts are, as `charts.sweep` takes it."""
     found = []
-    for where, arrays in {**results.cka, EVERYWHERE: same_pairs(results)[0]}.items():
+    for where, arrays in {**results.cka, EVERYWHERE: same_pairs(results.cka)[0]}.items():
         for stage in rise_by_stage(tables.all_images(arrays[0])):
             rise = effect("rise to the block's output (CKA)", lambda cka, s=stage: rise_by_stage(cka)[s], arrays)
             found.append(rows.point(stage, f"shortcuts {where}", rise))
@@ -241,7 +264,7 @@ def jagged(results: Residual) -> tuple[Effect, Effect, Effect]:
         both = np.array([jaggedness(with_), jaggedness(without)])
         return float(np.subtract(*np.log(both))) if (both > 0).all() else float("nan")
 
-    sides = same_pairs(results)
+    sides = same_pairs(results.cka)
     pairs = list(zip(*sides, strict=True))
     alone = (effect("jaggedness (CKA)", jaggedness, found) for found in sides)
     found = effect("jaggedness with shortcuts over without", log_ratio, pairs)

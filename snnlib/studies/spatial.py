@@ -30,14 +30,20 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Spatial:
-    """All results of the section. Lists have one entry a pair of networks; arrays are (group, layer_a, layer_b)."""
+class Evidence:
+    """What C1 and C2 are judged on. Lists have one entry a pair of networks; arrays are (group, layer_a, layer_b)."""
 
     pairs: list[Pair]
     cross: list[xr.DataArray]  # SNN x ANN
     untrained: list[xr.DataArray]
     shuffled: list[xr.DataArray]
     ceilings: list[tuple[xr.DataArray, xr.DataArray]]  # SNN x SNN, ANN x ANN; one seed: none; two: all alike
+
+
+@dataclass(frozen=True)
+class Spatial(Evidence):
+    """All results of the section."""
+
     within: dict[str, xr.DataArray]  # each kind's first network with itself
     measures: dict[str, list[xr.Dataset]]  # series -> corresponding layers by all measures
     widths: list[Setting]
@@ -47,25 +53,35 @@ class Spatial:
     n_test: int
 
 
+def evidence(run: Run) -> Evidence:
+    """Train what is missing for it, side by side, and compare it."""
+    pairs = tables.seed_pairs(run.seeds)
+    both = [_both(run, pair) for pair in pairs]
+    run.make_all(spec for specs in both for spec in specs)
+    kinds = [_one_kind(run, pair) for pair in pairs] if len(run.seeds) > 1 else []
+    return Evidence(
+        pairs=pairs,
+        cross=[run.compare(*specs, groups=True) for specs in both],
+        untrained=[run.compare(*_both(run, pair, epochs=0), groups=True) for pair in pairs],
+        shuffled=[run.compare(*specs, groups=True, pairing="shuffled") for specs in both],
+        ceilings=[tuple(run.compare(*specs, groups=True) for specs in kind) for kind in kinds],
+    )
+
+
 def spatial(run: Run) -> Spatial:
-    """Train what is missing, side by side, and compare it."""
+    """The evidence, and all else that the section shows; what is missing is trained side by side."""
     pairs = tables.seed_pairs(run.seeds)
     sweeps = {name: run.value(f"{name}s") for name in ("width", "depth")}
     wanted = [spec for pair in pairs for spec in _both(run, pair)]
     wanted += [spec for name, values in sweeps.items() for v in values for spec in _both(run, pairs[0], **{name: v})]
-    run.train_all(wanted)
+    run.make_all(wanted)
 
     both = [_both(run, pair) for pair in pairs]
-    initial = [_both(run, pair, epochs=0) for pair in pairs]
-    kinds = [_one_kind(run, pair) for pair in pairs] if len(run.seeds) > 1 else []
+    kinds = [_one_kind(run, pairs[0])] if len(run.seeds) > 1 else []
     return Spatial(
-        pairs=pairs,
-        cross=[run.compare(*specs, groups=True) for specs in both],
-        untrained=[run.compare(*specs, groups=True) for specs in initial],
-        shuffled=[run.compare(*specs, groups=True, pairing="shuffled") for specs in both],
-        ceilings=[tuple(run.compare(*specs, groups=True) for specs in kind) for kind in kinds],
+        **vars(evidence(run)),
         within={name: run.compare(spec, spec, groups=True) for name, spec in zip(("SNN", "ANN"), both[0], strict=True)},
-        measures=all_measures(run, both, initial[0], kinds[:1]),
+        measures=all_measures(run, both, _both(run, pairs[0], epochs=0), kinds),
         **{f"{name}s": [_setting(run, pairs, name, v) for v in values] for name, values in sweeps.items()},
         by_step=run.compare(*both[0], groups=True, time="each"),
         rates=run.rates(both[0][0], groups=True),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from snnlib.claims.spatial import mean_of_blocks
 from snnlib.evidence import Effect, effect
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
+from snnlib.spec import TrainSpec
 from snnlib.studies import rows
 from snnlib.training import Network
 
@@ -26,77 +28,103 @@ RATE, SETTLED, AS_ANN = "firing rate (spikes per neuron and step)", "CKA with th
 
 
 @dataclass(frozen=True)
-class Temporal:
-    """By T: an array for every pair of seeds at the run's own T, for the first pair at the others.
+class Flattened:
+    """SNN × ANN with time flattened, by T: arrays over (group, layer_a, layer_b).
+
+    `concat`: of every pair of seeds at the run's own T, of the first pair at the others; `controls`: by series, nulls
+    and ceilings, of the first pair.
+    """
+
+    concat: dict[int, list[xr.DataArray]]
+    controls: dict[str, dict[int, xr.DataArray]]
+
+
+@dataclass(frozen=True)
+class Temporal(Flattened):
+    """And step by step, of the same pairs.
 
     `within`: an SNN with itself, and `across`: with an ANN of another seed, over (layer_a, step_a, layer_b, step_b);
-    `concat`: the same with time flattened, over (layer_a, layer_b); `rates`: firing rates over (layer, step); all with
-    the dimension group before them. `untrained`: `within` of an untrained SNN of the run's T. By series, of the first
-    pair: `step_controls`, nulls and ceilings of `across` at the run's T, and `controls`, those of `concat` by T.
-    `measures`: corresponding layers by others than CKA, (measure, group, layer, step_a, step_b), by the series of
-    `dynamics.moving` and of `step_controls`, and of SNN × ANN; each has one entry, of the first pair at the run's T.
-    `accuracy` has the columns T, network, seed and accuracy, a share of `n_test` images, one row for each of
+    `rates`: firing rates over (layer, step); all with the dimension group before them. `untrained`: `within` of an
+    untrained SNN of the run's T. `step_controls`: by series, nulls and ceilings of `across` at the run's T, of the
+    first pair. `measures`: corresponding layers by others than CKA, (measure, group, layer, step_a, step_b), by the
+    series of `dynamics.moving` and of `step_controls`, and of SNN × ANN; each has one entry, of the first pair at the
+    run's T. `accuracy` has the columns T, network, seed and accuracy, a share of `n_test` images, one row for each of
     `networks`; T is missing for the ANN.
     """
 
     T: int
     within: dict[int, list[xr.DataArray]]
     across: dict[int, list[xr.DataArray]]
-    concat: dict[int, list[xr.DataArray]]
     rates: dict[int, list[xr.DataArray]]
     untrained: xr.DataArray
     step_controls: dict[str, xr.DataArray]
-    controls: dict[str, dict[int, xr.DataArray]]
     measures: dict[str, list[xr.Dataset]]
     accuracy: pd.DataFrame
     networks: list[Network]
     n_test: int
 
 
+def evidence(run: Run) -> list[xr.DataArray]:
+    """What C5 is judged on, `within` at the run's own T: trains what is missing for it, and compares it."""
+    snns = [_snn(run, run.value("T"), i) for i, _ in tables.seed_pairs(run.seeds)]
+    run.make_all(snns)
+    return [run.compare(snn, snn, groups=True, time="each") for snn in snns]
+
+
+def flattened(run: Run) -> Flattened:
+    """Train what is missing, all together, and compare it with time flattened."""
+    own, cases = run.value("T"), _cases(run)
+    snn, ann = _networks(run)
+    run.make_all([*snn.values(), *ann.values()])
+    (i, j), controls = cases[own][0], {}
+    several = i != j  # a ceiling needs a second seed
+    if several:
+        two = run.compare(ann[i], ann[j], groups=True)
+        controls["ceiling, ANN × ANN"] = dict.fromkeys(cases, two)
+    initial = run.network(spiking=False, seed=j, epochs=0)
+    controls["untrained"] = {T: run.compare(_snn(run, T, i, epochs=0), initial, groups=True) for T in cases}
+    controls["shuffled"] = {T: run.compare(snn[T, i], ann[j], groups=True, pairing="shuffled") for T in cases}
+    if several:  # at other T there is one network
+        controls["ceiling, SNN × SNN"] = {own: run.compare(snn[own, i], snn[own, j], groups=True)}
+    concat = {T: [run.compare(snn[T, i], ann[j], groups=True) for i, j in pairs] for T, pairs in cases.items()}
+    return Flattened(concat, controls)
+
+
 def temporal(run: Run) -> Temporal:
     """Train the networks of this section, all together, and compare them."""
-    own, pairs = run.value("T"), tables.seed_pairs(run.seeds)
-    neuron = _neuron(run)
-    cases = {T: pairs if own == T else pairs[:1] for T in sorted({own, *run.value("timesteps")})}
-    snn = {(T, i): run.network(spiking=True, seed=i, T=T, **neuron) for T in cases for i, _ in cases[T]}
-    ann = {j: run.network(spiking=False, seed=j) for _, j in pairs}
+    own, cases = run.value("T"), _cases(run)
+    snn, ann = _networks(run)
     networks = run.train_all([*snn.values(), *ann.values()])
     steps = [*(T for T, _ in snn), *(None for _ in ann)]
     accuracy = [tables.accuracies([network]).assign(T=T) for T, network in zip(steps, networks, strict=True)]
 
-    i, j = pairs[0]
-    initial = {T: run.network(spiking=True, seed=i, T=T, epochs=0, **neuron) for T in cases}
-    initial_ann = run.network(spiking=False, seed=j, epochs=0)
-    each, flat = {"groups": True, "time": "each"}, {"groups": True}
-    several = i != j  # a ceiling needs a second seed
-    step_controls, controls = {}, {}
-    if several:
-        step_controls["ceiling, ANN × ANN"] = run.compare(ann[i], ann[j], **each)
-        controls["ceiling, ANN × ANN"] = dict.fromkeys(cases, run.compare(ann[i], ann[j], **flat))
-    step_controls["untrained"] = run.compare(initial[own], initial_ann, **each)
-    step_controls["shuffled"] = run.compare(snn[own, i], ann[j], pairing="shuffled", **each)
-    controls["untrained"] = {T: run.compare(initial[T], initial_ann, **flat) for T in cases}
-    controls["shuffled"] = {T: run.compare(snn[T, i], ann[j], pairing="shuffled", **flat) for T in cases}
-    if several:
-        step_controls["ceiling, SNN × SNN"] = run.compare(snn[own, i], snn[own, j], **each)
-        controls["ceiling, SNN × SNN"] = {own: run.compare(snn[own, i], snn[own, j], **flat)}  # others have one network
-    second = {"measures": rows.SECOND}
-    alone = {snn_of(own): snn[own, i], untrained_of(own): initial[own]}
+    judged, flat = evidence(run), flattened(run)
+
+    i, j = cases[own][0]
+    initial = _snn(run, own, i, epochs=0)
+    controls = {
+        "ceiling, ANN × ANN": (ann[i], ann[j]),
+        "untrained": (initial, run.network(spiking=False, seed=j, epochs=0)),
+        "shuffled": (snn[own, i], ann[j]),
+        "ceiling, SNN × SNN": (snn[own, i], snn[own, j]),
+    }
+    if i == j:  # a ceiling needs a second seed
+        controls = {series: both for series, both in controls.items() if not series.startswith("ceiling")}
+    pairing = {series: {"pairing": "shuffled"} if series == "shuffled" else {} for series in (CROSS, *controls)}
+    each, second = {"groups": True, "time": "each"}, {"measures": rows.SECOND}
+    alone = {snn_of(own): snn[own, i], untrained_of(own): initial}
     measures = {series: [run.measures(one, one, time="each", **second)] for series, one in alone.items()}
-    measured = {CROSS: (snn[own, i], ann[j]), "untrained": (initial[own], initial_ann)}
-    if several:
-        measured |= {"ceiling, ANN × ANN": (ann[i], ann[j]), "ceiling, SNN × SNN": (snn[own, i], snn[own, j])}
-    measures |= {series: [run.measures(*both, time="same", **second)] for series, both in measured.items()}
-    measures["shuffled"] = [run.measures(snn[own, i], ann[j], time="same", pairing="shuffled", **second)]
+    for series, both in {CROSS: (snn[own, i], ann[j]), **controls}.items():
+        measures[series] = [run.measures(*both, time="same", **second, **pairing[series])]
+    others = {T: [run.compare(snn[T, i], snn[T, i], **each)] for T in cases if own != T}
     return Temporal(
+        **vars(flat),
         T=own,
-        within={T: [run.compare(snn[T, i], snn[T, i], **each) for i, _ in cases[T]] for T in cases},
-        across={T: [run.compare(snn[T, i], ann[j], **each) for i, j in cases[T]] for T in cases},
-        concat={T: [run.compare(snn[T, i], ann[j], **flat) for i, j in cases[T]] for T in cases},
-        rates={T: [run.rates(snn[T, i], groups=True) for i, _ in cases[T]] for T in cases},
-        untrained=run.compare(initial[own], initial[own], **each),
-        step_controls=step_controls,
-        controls=controls,
+        within={T: others.get(T, judged) for T in cases},
+        across={T: [run.compare(snn[T, i], ann[j], **each) for i, j in pairs] for T, pairs in cases.items()},
+        rates={T: [run.rates(snn[T, i], groups=True) for i, _ in pairs] for T, pairs in cases.items()},
+        untrained=run.compare(initial, initial, **each),
+        step_controls={series: run.compare(*both, **each, **pairing[series]) for series, both in controls.items()},
         measures=measures,
         accuracy=pd.concat(accuracy, ignore_index=True),
         networks=networks,
@@ -104,8 +132,20 @@ def temporal(run: Run) -> Temporal:
     )
 
 
-def _neuron(run: Run) -> dict[str, float]:
-    return {"tau": run.value("tau"), "alpha": run.value("alpha")}
+def _cases(run: Run) -> dict[int, list[tuple[int, int]]]:
+    """By T, ascending, the seeds of each SNN and its ANN: all pairs at the run's own, the first at the others."""
+    own, pairs = run.value("T"), tables.seed_pairs(run.seeds)
+    return {T: pairs if own == T else pairs[:1] for T in sorted({own, *run.value("timesteps")})}
+
+
+def _snn(run: Run, T: int, seed: int, **training: Any) -> TrainSpec:
+    return run.network(spiking=True, seed=seed, T=T, tau=run.value("tau"), alpha=run.value("alpha"), **training)
+
+
+def _networks(run: Run) -> tuple[dict[tuple[int, int], TrainSpec], dict[int, TrainSpec]]:
+    """SNNs by T and seed, ANNs by seed."""
+    snn = {(T, i): _snn(run, T, i) for T, pairs in _cases(run).items() for i, _ in pairs}
+    return snn, {j: run.network(spiking=False, seed=j) for _, j in tables.seed_pairs(run.seeds)}
 
 
 def snn_of(T: int) -> str:
@@ -154,7 +194,7 @@ def layers_and_steps_of(run: Run, T: int) -> dict[str, xr.DataArray]:
         SpecError: a T that networks cannot have; on event data any other than their number of frames.
     """
     i, j = tables.seed_pairs(run.seeds)[0]
-    snn = run.network(spiking=True, seed=i, T=T, **_neuron(run))
+    snn = _snn(run, T, i)
     ann = run.network(spiking=False, seed=j)
     return _maps(run.compare(snn, snn, time="each"), run.compare(snn, ann, time="each"), run.rates(snn))
 
@@ -232,7 +272,7 @@ def accuracies(results: Temporal) -> pd.DataFrame:
     return rows.accuracies(pd.concat([snns, *anns]), results.n_test)
 
 
-def maps(results: Temporal, kind: str = "act") -> dict[str, dict[int, xr.DataArray]]:
+def maps(results: Flattened, kind: str = "act") -> dict[str, dict[int, xr.DataArray]]:
     """SNN × ANN for every T, all pairs of layers of one kind, as `charts.heatmap_choice` takes them: of the first pair
     of networks trained, never trained, and trained but shown the images in unlike order."""
     cases = {"trained": first(results.concat)}

@@ -108,6 +108,9 @@ class AskedStore:
     def get_all(self, specs: Sequence[Spec]) -> list[Any]:
         return [self.get(spec) for spec in specs]
 
+    def make_all(self, specs: Sequence[Spec]) -> None:
+        self.get_all(specs)
+
     def _note(self, spec: Spec) -> None:
         chapters = self.asked.setdefault(spec, [])
         if self.chapter not in chapters:
