@@ -87,7 +87,7 @@ class Store(Shelves):
         return [self.get(spec) for spec in specs]
 
     def make_all(self, specs: Sequence[Spec]) -> None:
-        """Compute what is missing of several specs, as `get_all` does, and read none."""
+        """Compute what is missing of several specs, as `get_all` does; what is there is not read."""
         for spec in self._side_by_side(specs):
             self.get(spec)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+
+import pytest
 
 from snnlib.claims import CLAIMS, Verdict
 from snnlib.ledger import Line, answers, protocol
 from snnlib.run import Run
-from snnlib.spec import PRESETS
+from snnlib.spec import PRESETS, Spec, TrainSpec
+from snnlib.studies import appendix, events, residual, spatial, temporal
+from snnlib.sweep.listing import CHAPTERS, asked
 
 
 def line(number: int, *runs: Run) -> Line:
@@ -46,3 +51,32 @@ def test_a_verdict_on_chapters_of_two_presets_names_both(run) -> None:
     (of_c8,) = [part for part in said.split("\n\n") if "of C8" in part]
     assert "`quick` (" in of_c8
     assert " or `laptop` (" in of_c8
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    ("chapter", "part"),
+    [
+        ("02_spatial_cka", spatial.evidence),
+        ("03_residual", residual.evidence),
+        ("04_temporal", temporal.evidence),
+        ("04_temporal", temporal.flattened),
+        ("05_event_data", events.evidence),
+        ("a1_vgg", appendix.evidence),
+        ("a2_cifar100", appendix.evidence),
+    ],
+)
+def test_the_front_page_asks_for_a_part_of_what_its_chapters_do(
+    preset: str, chapter: str, part: Callable[[Run], object]
+) -> None:
+    """So it trains and compares nothing of its own; networks are asked for before what is computed from them."""
+    schema, study = CHAPTERS[chapter]
+    found, every = (list(asked(schema(preset=preset), of)) for of in (part, study))
+    assert set(found) < set(every)
+
+    def trained(spec: Spec) -> bool:
+        return isinstance(spec, TrainSpec) and spec.epochs > 0
+
+    last = max(i for i, spec in enumerate(found) if trained(spec))
+    assert all(isinstance(spec, TrainSpec) for spec in found[: last + 1])
+    assert not all(isinstance(spec, TrainSpec) for spec in found)

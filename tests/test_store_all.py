@@ -42,6 +42,22 @@ def test_values_come_in_the_order_asked_each_made_once(run, computed):
     assert len(computed) == 3
 
 
+def test_what_is_there_need_not_be_read(run, computed, monkeypatch):
+    first, second, third = networks(run)
+    run.store.get(third)
+    seen, original = [], experiments.read
+    monkeypatch.setattr(experiments, "read", lambda spec, *rest: seen.append(spec) or original(spec, *rest))
+    run.store.make_all([])
+    run.store.make_all([third, first])  # a single one is missing
+    run.store.make_all([first, second, third, second])
+    assert sorted(computed) == sorted(spec.name for spec in (first, second, third))
+    assert third not in seen
+    anew = Store(recompute=True)
+    anew.make_all([first, third])
+    anew.make_all([first])
+    assert sorted(computed) == sorted(spec.name for spec in (first, second, third, first, third))
+
+
 def test_the_card_says_by_what_means_a_network_was_trained(run):
     spec = networks(run, 1)[0]
     (network,) = run.store.get_all([spec])

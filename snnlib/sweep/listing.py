@@ -81,25 +81,29 @@ def listing(preset: str, chapters: Iterable[str] | None = None, **given: Any) ->
 
     The data in the specs have a made-up fingerprint: the list is that of data sets by name.
     """
-    store = AskedStore()
+    found: dict[Spec, list[str]] = {}
     for chapter in chapters or CHAPTERS:
         schema, study = CHAPTERS[chapter]
-        store.chapter = chapter
-        study(_hollow(store).of(schema(preset=preset, **given)))
-    return store.asked
+        for spec in asked(schema(preset=preset, **given), study):
+            found.setdefault(spec, []).append(chapter)
+    return found
+
+
+def asked(given: Parameters, study: Study) -> list[Spec]:
+    """What one study asks for, or a part of it, in its order; networks before what builds on them."""
+    store = AskedStore()
+    study(_hollow(store).of(given))
+    return list(store.asked)
 
 
 class AskedStore:
     """A store that has everything, as stand-ins, and notes what it was asked for."""
 
     def __init__(self) -> None:
-        self.chapter = ""
-        self.asked: dict[Spec, list[str]] = {}
+        self.asked: dict[Spec, None] = {}  # in the order of asking
 
     def get(self, spec: Spec) -> Any:
-        for network in networks_of(spec):
-            self._note(network)
-        self._note(spec)
+        self.asked |= dict.fromkeys([*networks_of(spec), spec])
         if not isinstance(spec, TrainSpec):
             return Anything()
         history = [{"test_accuracy": float("nan")}] if spec.epochs else []
@@ -110,11 +114,6 @@ class AskedStore:
 
     def make_all(self, specs: Sequence[Spec]) -> None:
         self.get_all(specs)
-
-    def _note(self, spec: Spec) -> None:
-        chapters = self.asked.setdefault(spec, [])
-        if self.chapter not in chapters:
-            chapters.append(self.chapter)
 
 
 class Anything:
