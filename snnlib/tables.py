@@ -73,15 +73,19 @@ def corresponding(cka: xr.DataArray, series: str) -> pd.DataFrame:
     Raises:
         ValueError: the networks have no layer in common.
     """
-    pairs = _same_layers(cka)
+    pairs = same_layers(cka)
     a, b = (xr.DataArray([pair[side] for pair in pairs], dims="layer") for side in (0, 1))
     found = cka.isel(layer_a=a, layer_b=b)  # (group, layer)
     names = {"layer": "layer_a", "kind": "kind_a", "stage": "stage_a"}
     return _along_depth(found, {name: found[coordinate].values for name, coordinate in names.items()}, series)
 
 
-def _same_layers(cka: xr.DataArray) -> list[tuple[int, int]]:
-    """The places, in the one network and in the other, of layers of one name."""
+def same_layers(cka: xr.DataArray) -> list[tuple[int, int]]:
+    """The places along layer_a and along layer_b of the layers that both networks have.
+
+    Raises:
+        ValueError: they have none in common.
+    """
     names_b = {name: j for j, name in enumerate(cka["layer_b"].values.tolist())}
     pairs = [(i, names_b[name]) for i, name in enumerate(cka["layer_a"].values.tolist()) if name in names_b]
     if not pairs:
@@ -102,7 +106,7 @@ def means_in_common(*comparisons: xr.DataArray, kind: str | None = None) -> list
 
 def _by_name(cka: xr.DataArray, kind: str | None) -> dict[str, float]:
     names, kinds = cka["layer_a"].values.tolist(), cka["kind_a"].values.tolist()
-    of_kind = ((a, b) for a, b in _same_layers(cka) if kind is None or kinds[a] == kind)
+    of_kind = ((a, b) for a, b in same_layers(cka) if kind is None or kinds[a] == kind)
     return {names[a]: float(cka.values[a, b]) for a, b in of_kind}
 
 

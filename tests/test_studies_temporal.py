@@ -165,31 +165,51 @@ def by_distance(*values: float) -> np.ndarray:
     return known[np.abs(np.subtract.outer(np.arange(len(known)), np.arange(len(known))))]
 
 
+def one_apart(T: int, which: int) -> np.ndarray:
+    """(step, step) of a network in which one step is unlike all others."""
+    others = np.arange(T) != which
+    return np.where(np.eye(T, dtype=bool), 1, np.where(np.logical_and.outer(others, others), 0.9, 0.4))
+
+
 @pytest.mark.parametrize(
-    ("of_pair", "alternation"),
+    ("of_pair", "least", "largest"),
     [
-        (by_distance(0.7, 0.9, 0.65), 0.2),
-        (by_distance(0.9, 0.8, 0.7, 0.6), -0.1),
-        (by_distance(0.8, 0.8, 0.8), 0),
-        # a step of its own among others: the triples with it in the middle and at an end cancel
-        (np.where(np.eye(5, dtype=bool), 1, np.where(np.minimum.outer(*[np.arange(5) != 2] * 2), 0.9, 0.4)), 0),
+        (by_distance(0.7, 0.9), 0.2, 0.2),
+        (by_distance(0.7, 0.9, 0.65), 0.2, 0.2),
+        (by_distance(0.9, 0.8, 0.7, 0.6), -0.1, -0.1),
+        (by_distance(0.8, 0.8, 0.8), 0, 0),
+        (one_apart(4, 0), -0.25, 0),
+        (one_apart(4, 1), -0.25, 0.5),
+        (one_apart(5, 2), -0.25, 0.5),
     ],
 )
-def test_drifts_and_alternations_are_told_apart(
-    steps: temporal.Temporal, of_pair: np.ndarray, alternation: float
+def test_drifts_alternations_and_single_steps_are_told_apart(
+    steps: temporal.Temporal, of_pair: np.ndarray, least: float, largest: float
 ) -> None:
     T = len(of_pair)
     untrained = named(by_distance(*[0.5] * (T - 1)))
     found = replace(steps, T=T, within={**steps.within, T: [named(of_pair)]}, untrained=untrained)
     said = dynamics.alternation(found)
     assert list(said) == [f"T = {T}", f"untrained, T = {T}"], "two steps are no row of three"
-    of = said[f"T = {T}"]
-    # the definition, triple by triple
-    triples = [of_pair[t, t + 2] - (of_pair[t, t + 1] + of_pair[t + 1, t + 2]) / 2 for t in range(T - 2)]
-    assert of.value == pytest.approx(np.mean(triples), abs=1e-9)
-    assert of.value == pytest.approx(alternation, abs=1e-9)
-    assert [of.low, of.high] == pytest.approx([of.value] * 2), "what moves all steps of a layer alike is no alternation"
-    assert said[f"untrained, T = {T}"].value == pytest.approx(0, abs=1e-9)
+    assert [of.value for of in said[f"T = {T}"]] == pytest.approx([least, largest])
+    for of in said[f"T = {T}"]:
+        assert [of.low, of.high] == pytest.approx([of.value] * 2), "what moves all steps alike is no alternation"
+    assert [of.value for of in said[f"untrained, T = {T}"]] == pytest.approx([0, 0])
+
+
+def test_an_alternation_has_an_interval_over_images(steps: temporal.Temporal) -> None:
+    """The steps of every group of images move by themselves."""
+    cka = named(by_distance(0.7, 0.9, 0.65))
+    cka = cka + RNG.normal(0, 0.01, cka.shape) * (np.arange(9) > 0).reshape(-1, 1, 1, 1, 1)
+    found = replace(
+        steps, T=4, within={4: [cka.assign_attrs(n_images=96)]}, untrained=named(by_distance(0.5, 0.5, 0.5))
+    )
+    blocks = np.flatnonzero(OUTPUTS & np.array([s == 3 for _, _, s in layers()]))
+    of = np.stack([cka.values[:, i, :, i, :] for i in blocks], 1)  # (group, block, step, step)
+    rows = np.stack([of[..., t, t + 2] - (of[..., t, t + 1] + of[..., t + 1, t + 2]) / 2 for t in range(2)]).mean(2)
+    for effect, expected in zip(dynamics.alternation(found)["T = 4"], (rows.min(0), rows.max(0)), strict=True):
+        assert [effect.value, effect.low, effect.high] == pytest.approx(band(expected))
+        assert effect.high - effect.low > 0.001
 
 
 def test_steps_stand_by_how_far_apart_they_are(steps: temporal.Temporal) -> None:

@@ -2,6 +2,9 @@
 
 A line is JSON: the arguments, the environment and the folder of a kernel. The answer, on standard output, is the number
 of its process. `preloaded` starts this file and speaks with it.
+
+No module may start a thread of Python's while it is imported, or use a GPU: a fork has neither. (The libraries below
+NumPy and PyTorch know forks, and start their threads anew.)
 """
 
 from __future__ import annotations
@@ -14,45 +17,66 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import traceback
+import warnings
 from typing import NoReturn
 
 
-def serve(arguments: list[str], env: dict[str, str], folder: str) -> NoReturn:
-    """Be a kernel, in a process that is new."""
+def serve(arguments: list[str], env: dict[str, str], folder: str) -> None:
+    """Be a kernel, in a process that is new, until it is shut down."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()  # a group of its own, which jupyter_client interrupts and kills as a whole
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the pipes are the server's
-    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the lines are the server's
     os.environ.clear()
     os.environ.update(env)
     os.chdir(folder)
     sys.path.insert(0, folder)  # as -m does
     sys.argv = ["", *arguments, f"--IPKernelApp.parent_handle={os.getppid()}"]  # it ends when the server does
-    ended = 1
+    if "numpy" in sys.modules:  # Python itself draws anew in a fork
+        sys.modules["numpy"].random.seed()
+    runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
+
+
+def be_kernel(asked: str) -> NoReturn:
+    ended = 0
     try:
-        runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
-        ended = 0
+        serve(**json.loads(asked))
     except SystemExit:
-        ended = 0
+        pass
     except BaseException:
+        ended = 1
         traceback.print_exc()
-    finally:
-        atexit._run_exitfuncs()
-        os._exit(ended)  # to take thousands of modules down one by one takes seconds
+    # As at any end, but for taking thousands of modules down one by one, which takes seconds
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ended)
 
 
-def main() -> NoReturn:
-    del sys.path[0]  # the folder of this file, whose modules are not to be found by their bare names
+def fork() -> int:
+    with warnings.catch_warnings():  # from 3.12 on Python warns of other libraries' threads
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what modules and kernels print is no answer
+    if not sys.flags.safe_path:
+        del sys.path[0]  # the folder of this file, whose modules are not to be found by their bare names
     for module in sys.argv[1:]:
         with contextlib.suppress(Exception):  # a page that needs it will say so
             importlib.import_module(module)
+    if threading.active_count() > 1:
+        sys.exit(f"a module has started threads, so no kernels are forked: {threading.enumerate()}")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # kernels that ended leave nothing behind
     for line in iter(sys.stdin.readline, ""):  # until whoever asks has ended
-        pid = os.fork()
+        pid = fork()
         if not pid:
-            serve(**json.loads(line))
-        print(pid, flush=True)
+            os.close(answers.fileno())
+            be_kernel(line)
+        print(pid, file=answers, flush=True)
     os._exit(0)
 
 

@@ -2,9 +2,11 @@
 
 These imports are the same for every page, and take longer than many a page does. So each process that reads pages
 starts one server (`kernel_server`), which imports them once and is asked for kernels: a kernel is a fork of the server,
-and knows nothing of the pages before. Its arguments, environment and folder are those it would have been started with.
+and knows nothing of the pages before. Its arguments, environment and folder are those it would have been started with;
+what is read from the environment when Python or a library starts, such as the number of threads, is the first kernel's.
 
-Where processes cannot be forked, or a notebook's kernel is not this Python's, kernels are started as ever.
+Where processes cannot be forked, a notebook's kernel is not this Python's, or the server has ended, kernels are started
+as ever.
 """
 
 from __future__ import annotations
@@ -22,10 +24,14 @@ from typing import Any
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 from sphinx.application import Sphinx
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
 
 NAME = "preloaded"
 LAUNCHER = [sys.executable, "-m", "ipykernel_launcher"]
-# What nearly every page needs: mostly what the ledger needs, PyTorch above all.
+FOR_DEBUGGERS = "-Xfrozen_modules=off"  # some versions of ipykernel write it into the command
+# What nearly every page needs, PyTorch above all. None of it may start threads while it is imported: `kernel_server`.
 MODULES = ("ipykernel.kernelapp", "snnlib.ledger", "snnlib.charts", "snnlib.notebook")
 
 
@@ -35,7 +41,9 @@ class Server:
     def __init__(self, env: dict[str, str]) -> None:
         self.owner = os.getpid()
         command = [sys.executable, str(Path(__file__).with_name("kernel_server.py")), *MODULES]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        # in a session of its own, so that Ctrl-C reaches Sphinx alone, which then shuts its kernel down
+        self.process = subprocess.Popen(command, env=env, start_new_session=True, **pipes)
 
     def fork(self, arguments: list[str], env: dict[str, str], folder: str) -> Kernel:
         """A new kernel.
@@ -46,10 +54,10 @@ class Server:
         try:
             asked = json.dumps({"arguments": arguments, "env": env, "folder": folder})
             print(asked, file=self.process.stdin, flush=True)
-            pid = int(self.process.stdout.readline())
-        except (OSError, ValueError):
-            raise RuntimeError(f"the server of kernels ended with {self.process.wait()}: see above") from None
-        return Kernel(pid)
+            return Kernel(int(self.process.stdout.readline()))
+        except (OSError, ValueError):  # a pipe that is closed, or no line any more
+            self.process.kill()
+            raise RuntimeError(f"the server of kernels ended with {self.process.wait()}") from None
 
 
 class Kernel:
@@ -89,12 +97,18 @@ class Preloaded(LocalProvisioner):
     server: Server | None = None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        if cmd[: len(LAUNCHER)] != LAUNCHER:
+        arguments = [part for part in cmd if part != FOR_DEBUGGERS]
+        if arguments[: len(LAUNCHER)] != LAUNCHER:
             return await super().launch_kernel(cmd, **kwargs)
         env, folder = dict(kwargs.get("env") or os.environ), str(kwargs.get("cwd") or Path.cwd())
         if self.server is None or self.server.owner != os.getpid():  # Sphinx's processes are forks, too
             Preloaded.server = Server(env)
-        self.process = self.server.fork(cmd[len(LAUNCHER) :], env, folder)
+        try:
+            self.process = self.server.fork(arguments[len(LAUNCHER) :], env, folder)
+        except RuntimeError as error:
+            logger.warning("%s; this page's kernel is started as ever", error)
+            Preloaded.server = None  # the next page tries again
+            return await super().launch_kernel(cmd, **kwargs)
         self.pid = self.pgid = self.process.pid
         self.cwd = folder
         return self.connection_info

@@ -20,7 +20,7 @@ import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
 from snnlib.evidence import Effect, allowing_for_shared, effect
-from snnlib.tables import means_in_common
+from snnlib.tables import means_in_common, same_layers
 
 PAGE = "02_spatial_cka"
 LEAST_CONTRAST, MOST_LOST = 0.05, 0.05  # CKA
@@ -162,11 +162,10 @@ def _output_kind(cka: xr.DataArray) -> str:
 
 def _block_outputs(cka: xr.DataArray) -> np.ndarray:
     """(blocks, blocks) of the blocks that both networks have; of networks without blocks, activations."""
-    ends, of_b = _output_kind(cka), {name: j for j, name in enumerate(cka["layer_b"].values.tolist())}
-    named = zip(cka["layer_a"].values.tolist(), cka["kind_a"].values.tolist(), strict=True)
-    pairs = [(i, of_b[name]) for i, (name, kind) in enumerate(named) if kind == ends and name in of_b]
-    a, b = np.array(pairs, dtype=int).reshape(-1, 2).T
-    return cka.values[np.ix_(a, b)]
+    ends, kinds = _output_kind(cka), cka["kind_a"].values.tolist()
+    pairs = [(a, b) for a, b in same_layers(cka) if kinds[a] == ends]
+    rows, columns = np.array(pairs, dtype=int).reshape(-1, 2).T
+    return cka.values[np.ix_(rows, columns)]
 
 
 def _by_place(cka: xr.DataArray) -> np.ndarray:

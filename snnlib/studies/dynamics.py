@@ -1,13 +1,13 @@
 r"""How SNNs differ from themselves along time: one step of a layer with the others, along depth and by distance.
 
-Steps may drift apart, or alternate. The alternation of a layer :math:`l` is how much more alike, of three steps in a
-row, the outer two are than neighbours,
+Steps may drift apart, or alternate. Of three steps in a row, the outer two are more alike than neighbours by
 
-.. math:: a_l = \frac{1}{T - 2} \sum_{t=1}^{T-2} \Bigl[ \mathrm{CKA}(x_l[t], x_l[t+2])
-    - \tfrac12 \mathrm{CKA}(x_l[t], x_l[t+1]) - \tfrac12 \mathrm{CKA}(x_l[t+1], x_l[t+2]) \Bigr]
+.. math:: a_l[t] = \mathrm{CKA}(x_l[t], x_l[t+2]) - \tfrac12 \mathrm{CKA}(x_l[t], x_l[t+1])
+    - \tfrac12 \mathrm{CKA}(x_l[t+1], x_l[t+2])
 
-In a drift steps farther apart are less alike, and it is negative; it is positive where odd and even steps differ. The
-paper has no such number.
+in layer :math:`l`. Where every other step says the same again, all of these are positive; where steps farther apart are
+less alike, all are negative. A step that is unlike all others makes some positive and some negative. The paper has no
+such number.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from snnlib.similarity import MEASURES
 from snnlib.studies import rows
 from snnlib.studies.temporal import Temporal, first, snn_of, untrained_of
 
-STAGES = of_first_stage, of_last_stage, last_minus_first
+WHAT = "outer two of three steps minus neighbours (CKA)"
 
 
 def pairs_of_steps(results: Temporal) -> dict[int, xr.DataArray]:
@@ -68,7 +68,8 @@ def dynamics_of_stages(results: Temporal) -> dict[str, tuple[Effect, Effect, Eff
     changes = {series: [dynamics(cka) for cka in arrays] for series, arrays in moving(results).items()}
     return {
         series: tuple(
-            effect("dynamics (1 − CKA)", of, of_series) for of in (of_first_stage, of_last_stage, last_minus_first)
+            effect("dynamics (1 − CKA)", float, [of(change) for change in of_series])
+            for of in (of_first_stage, of_last_stage, last_minus_first)
         )
         for series, of_series in changes.items()
     }
@@ -88,18 +89,28 @@ def _at_distance(blocks: xr.DataArray, distance: int) -> float:
     return float(_with_later(blocks, distance).mean())
 
 
-def alternation(results: Temporal) -> dict[str, Effect]:
-    """By series of three steps or more, the module's number, the mean over the last stage's block outputs."""
+def alternation(results: Temporal) -> dict[str, tuple[Effect, Effect]]:
+    """By series of three steps or more, the least and the largest :math:`a[t]`, each the mean over the last stage's
+    block outputs."""
     return {
-        series: effect("alternation (CKA, outer steps minus neighbours)", _alternation, blocks)
+        series: (effect(WHAT, _least, blocks), effect(WHAT, _largest, blocks))
         for series, blocks in _last_stage(results).items()
         if blocks[0].sizes["step_a"] > 2
     }
 
 
-def _alternation(blocks: xr.DataArray) -> float:
-    neighbours, outer = (_with_later(blocks, distance) for distance in (1, 2))
-    return float((outer - (neighbours[:, :-1] + neighbours[:, 1:]) / 2).mean())
+def _least(blocks: xr.DataArray) -> float:
+    return float(_outer_minus_neighbours(blocks).min())
+
+
+def _largest(blocks: xr.DataArray) -> float:
+    return float(_outer_minus_neighbours(blocks).max())
+
+
+def _outer_minus_neighbours(blocks: xr.DataArray) -> np.ndarray:
+    """The module's number for every row of three steps, mean over blocks."""
+    neighbours, outer = (_with_later(blocks, distance).mean(0) for distance in (1, 2))
+    return outer - (neighbours[:-1] + neighbours[1:]) / 2
 
 
 def _last_stage(results: Temporal) -> dict[str, list[xr.DataArray]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -129,11 +130,11 @@ class EventStudy:
     @property
     def pairs(self) -> list[tuple[xr.DataArray, ...]]:
         """For each pair of seeds what the claim is judged by: cross, SNN and ANN on events, then on images."""
-        return _by_pair(*({"cross": one.cross, "snn": one.snn, "ann": one.ann} for one in (self.events, self.still)))
+        return _by_pair(*((one.cross, one.snn, one.ann) for one in (self.events, self.still)))
 
 
-def _by_pair(*inputs: dict[str, list[xr.DataArray]]) -> list[tuple[xr.DataArray, ...]]:
-    return list(zip(*(arrays for compared in inputs for arrays in compared.values()), strict=True))
+def _by_pair(*inputs: Sequence[list[xr.DataArray]]) -> list[tuple[xr.DataArray, ...]]:
+    return list(zip(*(arrays for compared in inputs for arrays in compared), strict=True))
 
 
 def stream_spec(run: Run, index: int = 0) -> StreamSpec:
@@ -197,8 +198,8 @@ def still_run(run: Run) -> Run:
 
 def evidence(run: Run) -> list[tuple[xr.DataArray, ...]]:
     """What C6 is judged on, `EventStudy.pairs`: trains what is missing for it, and compares it."""
-    both = _trained(run)
-    return _by_pair(*({name: _compared(one, pairs) for name, pairs in _pairs(one).items()} for one in both))
+    both = [(one, _pairs(one)) for one in _trained(run)]
+    return _by_pair(*([_compared(one, pairs[name]) for name in ("cross", "snn", "ann")] for one, pairs in both))
 
 
 def event_data(run: Run) -> EventStudy:

@@ -20,7 +20,8 @@ from snnlib.training import Network
 
 EVERYWHERE, NOWHERE = "everywhere", "nowhere"
 CEILING = "ceiling, ANN × ANN"
-Case = tuple[str, bool | tuple[int, ...], tuple[int, int]]
+Networks = dict[tuple[str, bool, int], TrainSpec]
+Variant = tuple[str, bool | tuple[int, ...], tuple[int, int]]
 BY = ("series", "layer", "position", "kind", "stage", "block")  # columns of curves through the blocks
 
 
@@ -52,7 +53,7 @@ def evidence(run: Run) -> dict[str, list[xr.DataArray]]:
     return _compared(run, cases, specs)
 
 
-def _cases(run: Run) -> list[Case]:
+def _cases(run: Run) -> list[Variant]:
     """Where shortcuts are, in words and in the networks, and the seeds of an SNN and an ANN, for every comparison."""
     pairs = tables.seed_pairs(run.seeds)
     variants: dict[str, bool | tuple[int, ...]] = {EVERYWHERE: True, NOWHERE: False}
@@ -61,7 +62,8 @@ def _cases(run: Run) -> list[Case]:
     return [(name, kept, pair) for name, kept in variants.items() for pair in pairs[: many.get(name, 1)]]
 
 
-def _networks(run: Run, cases: list[Case]) -> dict[tuple[str, bool, int], TrainSpec]:
+def _networks(run: Run, cases: list[Variant]) -> Networks:
+    """By where shortcuts are, kind and seed."""
     return {
         (name, spiking, seed): run.network(spiking=spiking, seed=seed, residual=kept)
         for name, kept, pair in cases
@@ -69,7 +71,7 @@ def _networks(run: Run, cases: list[Case]) -> dict[tuple[str, bool, int], TrainS
     }
 
 
-def _compared(run: Run, cases: list[Case], specs: dict[tuple[str, bool, int], TrainSpec]) -> dict[str, list]:
+def _compared(run: Run, cases: list[Variant], specs: Networks) -> dict[str, list[xr.DataArray]]:
     cka: dict[str, list[xr.DataArray]] = {name: [] for name, _, _ in cases}
     for name, _, (i, j) in cases:
         cka[name].append(run.compare(specs[name, True, i], specs[name, False, j], groups=True))

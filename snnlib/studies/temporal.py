@@ -102,19 +102,19 @@ def temporal(run: Run) -> Temporal:
 
     i, j = cases[own][0]
     initial = _snn(run, own, i, epochs=0)
-    controls = {
+    beside = {
         "ceiling, ANN × ANN": (ann[i], ann[j]),
         "untrained": (initial, run.network(spiking=False, seed=j, epochs=0)),
         "shuffled": (snn[own, i], ann[j]),
         "ceiling, SNN × SNN": (snn[own, i], snn[own, j]),
     }
     if i == j:  # a ceiling needs a second seed
-        controls = {series: both for series, both in controls.items() if not series.startswith("ceiling")}
-    pairing = {series: {"pairing": "shuffled"} if series == "shuffled" else {} for series in (CROSS, *controls)}
+        del beside["ceiling, ANN × ANN"], beside["ceiling, SNN × SNN"]
+    pairing = {series: {"pairing": "shuffled"} if series == "shuffled" else {} for series in (CROSS, *beside)}
     each, second = {"groups": True, "time": "each"}, {"measures": rows.SECOND}
     alone = {snn_of(own): snn[own, i], untrained_of(own): initial}
     measures = {series: [run.measures(one, one, time="each", **second)] for series, one in alone.items()}
-    for series, both in {CROSS: (snn[own, i], ann[j]), **controls}.items():
+    for series, both in {CROSS: (snn[own, i], ann[j]), **beside}.items():
         measures[series] = [run.measures(*both, time="same", **second, **pairing[series])]
     others = {T: [run.compare(snn[T, i], snn[T, i], **each)] for T in cases if own != T}
     return Temporal(
@@ -124,7 +124,7 @@ def temporal(run: Run) -> Temporal:
         across={T: [run.compare(snn[T, i], ann[j], **each) for i, j in pairs] for T, pairs in cases.items()},
         rates={T: [run.rates(snn[T, i], groups=True) for i, _ in pairs] for T, pairs in cases.items()},
         untrained=run.compare(initial, initial, **each),
-        step_controls={series: run.compare(*both, **each, **pairing[series]) for series, both in controls.items()},
+        step_controls={series: run.compare(*both, **each, **pairing[series]) for series, both in beside.items()},
         measures=measures,
         accuracy=pd.concat(accuracy, ignore_index=True),
         networks=networks,
