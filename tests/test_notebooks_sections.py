@@ -167,7 +167,7 @@ def test_shortcuts_are_given_by_the_digits_of_stages(given, kept) -> None:
         (ResidualParameters, {"shortcuts": "11"}, "'11' does not name"),
         (ResidualParameters, {"shortcuts": 1.5}, "shortcuts = 1.5"),
         (ResidualParameters, {"plain_pairs": 0}, "plain_pairs = 0 cannot be used: it should be at least 1"),
-        (ResidualParameters, {"plain_pairs": 3}, "plain_pairs = 3, but there are no more pairs of networks than seeds"),
+        (ResidualParameters, {"plain_pairs": 4}, "plain_pairs = 4, but there are no more pairs of networks than seeds"),
         (ResidualParameters, {"plain_pairs": 2, "seeds": 1}, "no more pairs of networks than seeds, 1: lower it"),
         (TemporalParameters, {"T": 1}, "T = 1 cannot be used: it should be at least 2"),
         (TemporalParameters, {"timesteps": "1,0"}, "timesteps = 0 cannot be used: it should be at least 1"),
