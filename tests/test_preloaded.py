@@ -22,9 +22,10 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 from jupyter_client.provisioning import KernelProvisionerFactory
 from test_book import load_extension
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+EXTENSION = load_extension("preloaded")
+MODULES = EXTENSION.MODULES
+pytestmark = pytest.mark.skipif(not EXTENSION.FORKS, reason="processes are not forked here: the extension does nothing")
 
-MODULES = load_extension("preloaded").MODULES
 Started = tuple[KernelManager, BlockingKernelClient]
 
 
@@ -168,12 +169,33 @@ def test_pytorch_computes_in_a_fork_as_elsewhere(
     assert mean == pytest.approx(float((x.sum(0)[:, None] + x.sum(1)[None, :]).mean()), rel=1e-5)
 
 
-def test_the_kernel_of_another_python_is_started_as_ever(start: Callable) -> None:
+@pytest.mark.parametrize(
+    ("command", "forked"),
+    [
+        ([sys.executable, "-m", "ipykernel_launcher"], True),
+        ([sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher"], True),
+        (["/usr/bin/env", sys.executable, "-m", "ipykernel_launcher"], False),
+    ],
+)
+def test_the_kernel_of_another_python_is_started_as_ever(
+    preloaded: ModuleType, command: list[str], forked: bool
+) -> None:
     manager = KernelManager()
-    argv = ["/usr/bin/env", sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [*command, "-f", "{connection_file}"]
     manager._kernel_spec = KernelSpec(argv=argv, display_name="another", language="python")
     with running(manager):
-        assert isinstance(manager.provisioner.process, subprocess.Popen)
+        assert isinstance(manager.provisioner.process, preloaded.Kernel) == forked
+        assert isinstance(manager.provisioner.process, subprocess.Popen) != forked
+
+
+def test_where_processes_cannot_be_forked_nothing_changes(
+    preloaded: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preloaded, "FORKS", False)
+    KernelProvisionerFactory.clear_instance()
+    before = KernelProvisionerFactory.instance().default_provisioner_name
+    preloaded.preload(None)
+    assert KernelProvisionerFactory.instance().default_provisioner_name == before != preloaded.NAME
 
 
 @contextmanager

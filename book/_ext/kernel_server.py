@@ -55,8 +55,8 @@ def be_kernel(asked: str) -> NoReturn:
 
 
 def fork() -> int:
-    with warnings.catch_warnings():  # from 3.12 on Python warns of other libraries' threads
-        warnings.simplefilter("ignore", DeprecationWarning)
+    with warnings.catch_warnings():  # from 3.12 on Python warns of threads, which other libraries may have
+        warnings.filterwarnings("ignore", message=r".*fork\(\) may lead to deadlocks", category=DeprecationWarning)
         return os.fork()
 
 

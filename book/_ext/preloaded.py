@@ -29,6 +29,7 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 
 NAME = "preloaded"
+FORKS = hasattr(os, "fork") and sys.platform != "darwin"  # the system libraries of macOS do not survive it
 LAUNCHER = [sys.executable, "-m", "ipykernel_launcher"]
 FOR_DEBUGGERS = "-Xfrozen_modules=off"  # some versions of ipykernel write it into the command
 # What nearly every page needs, PyTorch above all. None of it may start threads while it is imported: `kernel_server`.
@@ -116,7 +117,7 @@ class Preloaded(LocalProvisioner):
 
 def preload(app: Sphinx) -> None:
     """Let kernels that ask for no other provisioner have this one, in this process and in its forks."""
-    if not hasattr(os, "fork") or sys.platform == "darwin":  # its system libraries do not survive a fork
+    if not FORKS:
         return
     factory = KernelProvisionerFactory.instance()
     factory.provisioners[NAME] = EntryPoint(NAME, f"{__name__}:Preloaded", "jupyter_client.kernel_provisioners")
