@@ -19,8 +19,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,8 @@ from filelock import FileLock
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, Route
+
+    from snnlib.data import ImageData
 
 if not os.environ.get("SNNLIB_TEST_GPU"):
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read when CUDA is first used, here and in processes that tests start
@@ -210,7 +212,39 @@ def site_pages(built_site: BuiltSite, site_browser: Browser) -> Iterator[SitePag
         server.shutdown()
 
 
-# ---- a store of small networks
+# ---- data sets and a store of small networks
+
+
+@pytest.fixture
+def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Data sets are prepared in a folder of the test's own, and looked for nowhere but where it says."""
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "default-cache"))
+    monkeypatch.delenv("SNNLIB_DATA", raising=False)
+
+
+@pytest.fixture
+def unsplit(tmp_path: Path) -> Path:
+    """A folder of three classes of images, not split."""
+    from image_files import make_scans
+
+    return make_scans(tmp_path / "scans")
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Callable[..., ImageData]:
+    """`open_images`, which prepares the data in a folder of the test's own."""
+    from snnlib.data import open_images
+
+    return functools.partial(open_images, cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture(scope="module")
+def few_digits(tmp_path_factory: pytest.TempPathFactory) -> ImageData:
+    """A hundred digits to train on, fifty to test on."""
+    from snnlib.data import open_images
+
+    digits = open_images("digits", cache_dir=tmp_path_factory.mktemp("cache"))
+    return replace(digits, train=digits.train.take(100), test=digits.test.take(50))
 
 
 @pytest.fixture

@@ -7,26 +7,14 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import PER_CLASS, digit_scans, make_scans, save
+from image_files import PER_CLASS, digit_scans, save
 
-from snnlib.data import cache, images, open_images
+from snnlib.data import cache, open_images
 from snnlib.spec import SpecError
-
-
-@pytest.fixture
-def unsplit(tmp_path: Path) -> Path:
-    return make_scans(tmp_path / "scans")
-
-
-@pytest.fixture
-def opened(tmp_path: Path) -> Callable[..., images.ImageData]:
-    return partial(open_images, cache_dir=tmp_path / "cache")
 
 
 def test_second_opening_reads_the_cache(opened, monkeypatch):

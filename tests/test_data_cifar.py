@@ -26,10 +26,7 @@ from snnlib.spec import SpecError
 CLASSES = cifar.CLASSES["cifar10"]
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "default-cache"))
-    monkeypatch.delenv("SNNLIB_DATA", raising=False)
+pytestmark = pytest.mark.usefixtures("no_settings_of_the_user")
 
 
 @pytest.fixture

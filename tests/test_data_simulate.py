@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,10 +18,7 @@ from snnlib.spec import SpecError
 SHARP = Sensor(noise=0.0)  # all pixels alike
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("SNNLIB_DATA", raising=False)
+pytestmark = pytest.mark.usefixtures("no_settings_of_the_user")
 
 
 @pytest.fixture(scope="module")

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import ast
-import functools
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tomllib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
 import yaml
 from conftest import REPOSITORY, repository_files
-from packaging.requirements import Requirement
-from packaging.version import Version
+from test_environment import project
 
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 GUIDES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "book").glob("*.md"))]
@@ -91,63 +86,6 @@ def parameters_of(path: Path) -> set[str]:
     source = next(cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
     nodes = ast.walk(ast.parse(source))
     return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-
-
-# ---- packages and versions
-
-
-@functools.cache
-def project() -> dict[str, Any]:
-    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf8"))["project"]
-
-
-@functools.cache
-def requirements() -> dict[str, Requirement]:
-    """What snnlib, the notebooks and the book need, by name."""
-    extras = project()["optional-dependencies"]
-    groups = (project()["dependencies"], extras["notebooks"], extras["peers"], extras["book"])
-    listed = [Requirement(line) for group in groups for line in group]
-    return {requirement.name: requirement for requirement in listed if requirement.name != project()["name"]}
-
-
-def environment() -> tuple[list[str], list[str]]:
-    """The conda packages and the pip packages of environment.yml."""
-    content = yaml.safe_load((REPOSITORY / "environment.yml").read_text(encoding="utf8"))
-    conda = [entry for entry in content["dependencies"] if isinstance(entry, str)]
-    (pip,) = [entry["pip"] for entry in content["dependencies"] if isinstance(entry, dict)]
-    return conda, pip
-
-
-def test_environment_names_one_version_of_everything_within_the_ranges() -> None:
-    conda, pip = environment()
-    pinned = dict(entry.split("==") for entry in pip if not entry.startswith("-"))
-    assert pinned.keys() == requirements().keys()
-    outside = [
-        f"{name}=={pin}"
-        for name, pin in pinned.items()
-        if not requirements()[name].specifier.contains(Version(pin), prereleases=True)
-    ]
-    assert not outside
-    (python,) = [entry.removeprefix("python=") for entry in conda if entry.startswith("python=")]
-    assert Requirement(f"python{project()['requires-python']}").specifier.contains(f"{python}.0")
-    assert pip[-1] == "--editable .[book]"
-
-
-def test_every_range_is_bounded_on_both_sides() -> None:
-    for requirement in requirements().values():
-        operators = {specifier.operator for specifier in requirement.specifier}
-        assert operators == {">=", "<"} or operators == {"=="}, requirement
-
-
-def test_installed_packages_are_within_the_ranges() -> None:
-    for name, requirement in requirements().items():
-        try:
-            installed = version(name)
-        except PackageNotFoundError:
-            pytest.fail(f"{name} is not installed; `make test` installs it")
-        assert requirement.specifier.contains(installed, prereleases=True), (
-            f"{name} {installed}, not {requirement.specifier}"
-        )
 
 
 # ---- the house

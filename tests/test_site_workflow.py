@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 from conftest import REPOSITORY
 from packaging.requirements import Requirement
-from test_repository import project, targets
+from test_environment import project
+from test_repository import targets
 
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf8")
 
