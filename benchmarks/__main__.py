@@ -22,6 +22,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before PyTorch looks for GPUs, here a
 
 from benchmarks import report
 from benchmarks.cases import CASES, Case
+from snnlib.entries import whole_file
 
 ROUNDS = 2
 RESULTS = Path(__file__).parent / "results.json"
@@ -61,9 +62,8 @@ def main() -> None:
     report.show(found)
     out = options.out or (None if options.only else RESULTS)
     if out is not None:
-        temporary = out.with_suffix(".tmp")
-        temporary.write_text(json.dumps(found, indent=1) + "\n")
-        temporary.replace(out)
+        with whole_file(out) as file:
+            file.write_text(json.dumps(found, indent=1) + "\n")
         print(out, file=sys.stderr)
 
 

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from snnlib.cli_store import stored, sweep_of
+from snnlib.entries import whole_file
 from snnlib.parameters import Parameters
 from snnlib.run import Run
 from snnlib.spec import PRESETS, SpecError, TrainSpec
@@ -95,8 +96,8 @@ def compare(
     Networks of different seeds are compared unless both are named with one, as in snn:0 ann:0, since networks of the
     same seed start from equal weights.
     """
-    if out and not out.absolute().parent.is_dir():
-        raise SpecError(f"--out {out}: there is no folder {out.absolute().parent}; make it first")
+    if out:
+        _check_file("--out", out)
     run = _run(
         preset=preset,
         dataset=dataset,
@@ -116,9 +117,8 @@ def compare(
     cka = run.compare(spec_a, spec_b, time=time, pairing=pairing)
     console.print(f"{spec_a.slug} x {spec_b.slug}: {dict(cka.sizes)}, n = {cka.attrs['n_images']}")
     if out:
-        temporary = out.with_name(f".{out.name}.tmp")
-        cka.to_netcdf(temporary, engine="h5netcdf")
-        temporary.replace(out)
+        with whole_file(out) as file:
+            cka.to_netcdf(file, engine="h5netcdf")
         console.print(str(out))
 
 
@@ -143,13 +143,15 @@ def sweep(
         console.print(sweeps.measure(Store().cache / sweeps.SPEEDS).stem)
         return
     if write:
-        write.write_text(sweeps.plan_text(preset, sweeps.listing(preset)), encoding="utf8")
+        _check_file("--write", write)
+        with whole_file(write) as file:
+            file.write_text(sweeps.plan_text(preset, sweeps.listing(preset)), encoding="utf8")
         return
-    team = _team(devices, hosts)
+    team = None if dry_run else _team(devices, hosts)
     run = sweep_of(preset, data_root, machine=machine, download=not dry_run)
     items = run.items(only)
     if dry_run:
-        _show(run, items)
+        _show(run, items, machine or "this machine")
         return
     with _together(team, run.store):
         failed = run.make(items)
@@ -157,7 +159,7 @@ def sweep(
     raise typer.Exit(bool(failed))
 
 
-def _show(run: Any, items: list[Any]) -> None:
+def _show(run: Any, items: list[Any], machine: str) -> None:
     """The list as a table, and the totals of what is missing."""
     from snnlib.training.pace import as_text
 
@@ -170,8 +172,8 @@ def _show(run: Any, items: list[Any]) -> None:
     show(("item", "kind", "state", "time", "memory"), rows)
     seconds, memory = sum(cost.seconds for cost in missing), max((cost.memory for cost in missing), default=0)
     console.print(
-        f"{len(items) - len(missing)} of {len(items)} are there; the rest takes about {as_text(seconds)} on this "
-        f"machine, one after the other, and at most {memory / 2**30:.1f} GB"
+        f"{len(items) - len(missing)} of {len(items)} are there; the rest takes about {as_text(seconds)} on "
+        f"{machine}, one after the other, and at most {memory / 2**30:.1f} GB"
     )
 
 
@@ -196,6 +198,14 @@ def _together(team: Any, store: Store) -> Iterator[None]:
     store.team = team
     with team:
         yield
+
+
+def _check_file(option: str, path: Path) -> None:
+    """An error before hours of work, where a file could not be written after them."""
+    if path.is_dir():
+        raise SpecError(f"{option} {path}: this is a folder; name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise SpecError(f"{option} {path}: there is no folder {path.absolute().parent}; make it first")
 
 
 def _run(**given: Any) -> Run:

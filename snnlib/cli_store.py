@@ -60,15 +60,19 @@ def publish(
         raise SpecError(
             "nothing is named: give names of entries, or a --preset; `snnlib store list` shows what is there"
         )
-    store = Store(data_root=data_root)
+    listed = sweep_of(preset, data_root) if preset else None
+    store = listed.store if listed else Store(data_root=data_root)  # a list may know where a folder of images lies
     known = {key: entry for entry in store.entries() for key in (entry.folder.name, entry.card["hash"])}
     if unknown := [name for name in names or () if name not in known]:
         raise SpecError(f"{unknown[0]!r} names no entry of the store; `snnlib store list` shows them")
     specs = [known[name].spec for name in names or ()]
-    if preset:
-        specs += [item.spec for item in sweep_of(preset, data_root).items() if item.state == "cached"]
-    for spec in specs:
-        console.print(str(publishing.publish(store, spec, full=full)))
+    if listed:
+        specs += [item.spec for item in listed.items() if item.state == "cached"]
+    for spec in dict.fromkeys(specs):
+        entry = store.find(spec)
+        folder = publishing.publish(store, spec, full=full)
+        done = entry is not None and entry.layer == "published"
+        console.print(f"{folder} (published already: remove it to have it written anew)" if done else str(folder))
 
 
 @stored.command()

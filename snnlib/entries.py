@@ -149,6 +149,20 @@ def whole_folder(target: Path, scratch: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """A path to write to, which takes the name `target` only once it is complete, in place of an older file."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.absolute().parent)
+    os.close(handle)
+    temporary = Path(name)
+    temporary.chmod(0o644)  # mkstemp's files are private
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def set_aside(folder: Path, room: Path) -> Path | None:
     """Move an entry out of the way, into a new folder of `room`, which is returned; None if another process did."""
     room.mkdir(parents=True, exist_ok=True)

@@ -14,10 +14,12 @@ from snnlib.spec import SpecError
 
 MEASURED = PACKAGE.parent / "benchmarks" / "results.json"  # by the maintainers, with the checkout
 
+COLUMNS = ("group", "case", "median", "low", "high", "memory")  # seconds, and memory in MB
+
 
 @dataclass(frozen=True)
 class Measurements:
-    """`rows` have group, case, settings, median, low, high (seconds) and memory (MB); `ratios` what, ratio, limit."""
+    """`rows` have `COLUMNS` and the settings of a case; `ratios` what, ratio, limit."""
 
     rows: pd.DataFrame
     ratios: pd.DataFrame
@@ -58,8 +60,10 @@ def load(path: Path | str | None = None) -> Measurements:
     path = Path(path or MEASURED)
     try:
         found = json.loads(path.read_text(encoding="utf8"))
-        found["versions"]["torch"], found["hardware"]["processor"], found["minutes"]  # what the page says of it
-        return Measurements(pd.DataFrame(found["rows"]), pd.DataFrame(found["ratios"]), found)
+        measured = Measurements(pd.DataFrame(found["rows"]), pd.DataFrame(found["ratios"]), found)
+        # what the page shows of it
+        measured.machine, found["minutes"], measured.rows[list(COLUMNS)], measured.ratios[["what", "ratio", "limit"]]
+        return measured
     except OSError:
         raise SpecError(f"results = {str(path)!r}: there is no such file; `make bench` writes one.") from None
     except (ValueError, KeyError, TypeError):

@@ -52,18 +52,16 @@ def publish(store: Store, spec: Spec, *, full: bool = False) -> Path:
     if full:
         return store.publish(spec)
     if not isinstance(spec, TrainSpec):
-        return store.publish(spec, lambda folder, card: card | {"rounded_to": packed(folder / RESULT)})
+        return store.publish(spec, lambda folder, entry: entry.card | {"rounded_to": packed(folder / RESULT)})
 
-    whole = entry.checksum if (entry := store.find(spec)) else None
-
-    def with_half(folder: Path, card: dict[str, Any]) -> dict[str, Any]:
+    def with_half(folder: Path, entry: Entry) -> dict[str, Any]:
         weights = halved(load_file(folder / WEIGHTS))
         least = least_cka(store, spec, weights)
         if least > SAME:
             save_file(weights, folder / WEIGHTS)
         n_images = min(IMAGES, len(store.images(spec.data).test))
-        half = {"taken": least > SAME, "least_cka": least, "n_images": n_images, "of": whole}
-        return card | {"half": half}
+        half = {"taken": least > SAME, "least_cka": least, "n_images": n_images, "of": entry.checksum}
+        return entry.card | {"half": half}
 
     return store.publish(spec, with_half)
 

@@ -49,8 +49,8 @@ class Run:
         Raises:
             SpecError: unknown data set, or data that are neither at hand nor to be downloaded, and no stored result.
         """
-        from snnlib.data.download import MissingData
-        from snnlib.data.images import EVENTS, KNOWN, describe, open_images
+        from snnlib.candidates import candidates
+        from snnlib.data.images import EVENTS, open_images
 
         preset = PRESETS[given.preset]
         dataset = given.data_set()
@@ -59,33 +59,18 @@ class Run:
             size = getattr(given, "size", None) or (None if dataset.startswith("moving-") else preset.size)
             how = {"frames": given.T or preset.T, "size": size}
         store = Store(data_root=given.data_root, dataset=dataset, recompute=given.recompute)
-        try:
-            images = open_images(dataset, given.data_root, cache_dir=store.cache, download=False, **how)
-        except MissingData:
-            images = None
-        asked_for = given.dataset or given.data_root
-        # Images that nobody has asked for, such as all those of a data set of which a subset is published, start no
-        # training because they happen to lie where images are looked for.
-        chance = images is not None and not asked_for and images.spec.fingerprint != KNOWN[dataset].fingerprint
-        known = published_data(store, dataset, how.get("frames")) if images is None or chance else []
-        if images is None and KNOWN[dataset].fingerprint:
-            data = describe(dataset, given.data_root, cache_dir=store.cache, require_data=False)
-            known.append((data, KNOWN[dataset].title, KNOWN[dataset].sizes))
-        for data, title, sizes in known:
-            shown = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, sizes[1])})
-            run = cls(shown, preset, data, title, store, *sizes)
+        images, known = candidates(store, dataset, how, asked_for=bool(given.dataset or given.data_root))
+        enough = [one for one in known if (given.n_images or 0) <= one.n_test]
+        if known and not enough and images is None:
+            enough = [max(known, key=lambda one: one.n_test)]  # no images to be had would be enough either
+        for data, title, n_train, n_test in enough:
+            run = cls(_with_images(given, preset, title, n_test), preset, data, title, store, n_train, n_test)
             if run.is_stored():  # then the images may never be needed
                 return run
         if images is None:  # downloads, or says what is missing
             images = open_images(dataset, given.data_root, cache_dir=store.cache, **how)
-        available = len(images.test)
-        if given.n_images and given.n_images > available:
-            raise SpecError(
-                f"n_images = {given.n_images}, but {images.title} has {available} test images; ask for at most these."
-            )
-        # a small folder of one's own need not have as many as a preset takes
-        given = given.model_copy(update={"n_images": given.n_images or min(preset.n_images, available)})
-        return cls(given, preset, images.spec, images.title, store, len(images.train), available)
+        given = _with_images(given, preset, images.title, len(images.test))
+        return cls(given, preset, images.spec, images.title, store, len(images.train), len(images.test))
 
     def is_stored(self) -> bool:
         """Whether the store has the networks that every chapter asks for: of both kinds, of all seeds."""
@@ -181,13 +166,13 @@ class Run:
         return [(self.store.read(entry), entry.card) for entry in entries]
 
 
-def published_data(store: Store, dataset: str, frames: int | None) -> list[tuple[DataSpec, str, tuple[int, int]]]:
-    """What published networks of a data set were trained on, with its title and numbers of images to train and to test
-    with: all that can be known, where the images are not at hand, of a subset or of simulated events."""
-    found = {}
-    for entry in store.entries():
-        if entry.layer == "published" and isinstance(entry.spec, TrainSpec) and entry.card.get("images"):
-            data, images = entry.spec.data, entry.card["images"]
-            if (data.dataset, data.frames) == (dataset, frames):
-                found[data] = (data, images["title"], (images["train"], images["test"]))
-    return list(found.values())
+def _with_images(given: Parameters, preset: Preset, title: str, n_test: int) -> Parameters:
+    """The parameters with a number of images to compare on, the preset's where none is given.
+
+    Raises:
+        SpecError: more than there are.
+    """
+    if given.n_images and given.n_images > n_test:
+        raise SpecError(f"n_images = {given.n_images}, but {title} has {n_test} test images; ask for at most these.")
+    # a small folder of one's own need not have as many as a preset takes
+    return given.model_copy(update={"n_images": given.n_images or min(preset.n_images, n_test)})

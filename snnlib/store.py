@@ -137,25 +137,31 @@ class Store(Shelves):
         with tempfile.TemporaryDirectory() as folder:
             return experiments.compute(spec, Working(self, spec, Path(folder)))
 
-    def publish(self, spec: Spec, change: Callable[[Path, dict[str, Any]], dict[str, Any]] | None = None) -> Path:
+    def publish(self, spec: Spec, change: Callable[[Path, Entry], dict[str, Any]] | None = None) -> Path:
         """Copy the entry of `spec` from the cache into the published layer; returns its folder there.
 
         Args:
-            change: given the folder of the copy and its card, may change the payload; returns the new card.
+            change: given the folder of the copy and the entry, may change the payload; returns the new card.
 
         Raises:
-            SpecError: neither layer has it.
+            SpecError: neither layer has it, or what the cache has does not count any more.
         """
-        entry = self.find(spec)
-        if entry is None:
-            raise SpecError(f"{spec.name} is not in the store: compute it before publishing it")
-        if entry.layer == "cache":
-            self.published.mkdir(parents=True, exist_ok=True)
-            with self.lock(spec.name), whole_folder(self.published / spec.name, self.published) as folder:
-                shutil.copytree(entry.folder, folder, dirs_exist_ok=True)
-                if change is not None:
-                    seal(folder, change(folder, entry.card))
+        with self.lock(spec.name):  # the card and the payload of one entry, whoever replaces it meanwhile
+            entry = self.find(spec)
+            if entry is None:
+                raise SpecError(f"{spec.name} {self._why_missing(spec)}: compute it before publishing it")
+            if entry.layer == "cache":
+                self.published.mkdir(parents=True, exist_ok=True)
+                with whole_folder(self.published / spec.name, self.published) as folder:
+                    shutil.copytree(entry.folder, folder, dirs_exist_ok=True)
+                    if change is not None:
+                        seal(folder, change(folder, entry))
         return self.published / spec.name
+
+    def _why_missing(self, spec: Spec) -> str:
+        old = self.undamaged(spec.name, "cache")
+        reason = self.outdated(spec, old.card) if old else None
+        return f"in the cache {reason}" if reason else "is not in the store"
 
     def read(self, entry: Entry) -> Any:
         """The value of an entry, with a warning if it was made by other code than runs now."""

@@ -10,10 +10,10 @@ from typing import Any
 
 def papermill_words(given: Mapping[str, Any]) -> list[str]:
     """The options that give a notebook these parameters, for a shell still to be quoted."""
-    return [word for name, value in given.items() for word in (_option(value), name, as_text(value))]
+    return [word for name, value in given.items() for word in (_option(value), name, written(value))]
 
 
-def as_text(value: Any) -> str:
+def written(value: Any) -> str:
     """A parameter as one writes it on the command line; a single value of several ends with a comma, or it would be
     one number, which for seeds means how many."""
     if not isinstance(value, tuple | list):

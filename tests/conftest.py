@@ -20,16 +20,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, replace
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
+from site_pages import QuietHandler, SitePages
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, Route
+    from playwright.sync_api import Browser
 
     from snnlib.data import ImageData
 
@@ -146,66 +147,12 @@ def site_browser() -> Iterator[Browser]:
         browser.close()
 
 
-class _QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """A test's output has no use for a line a request."""
-
-
-@dataclass
-class SitePages:
-    """Opens pages of the site in a browser that reaches nothing else, and lists everything that went wrong."""
-
-    browser: Browser
-    address: str
-    problems: list[str] = field(default_factory=list)
-
-    def open(self, name: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
-        """A page such as "intro.html", loaded, with its charts and formulas drawn. Close it when done."""
-        page = self.browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-        page.set_default_timeout(120_000)  # for machines that are busy with something else
-        page.route("**/*", self._only_here)
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.problems.append(f"{name}: uncaught {error}"))
-        page.on("requestfailed", self._failed)
-        page.on("response", self._answered)
-        page.goto(f"{self.address}/{name}", wait_until="load")
-        page.wait_for_function(DRAWN)
-        return page
-
-    def _only_here(self, route: Route, request: Request) -> None:
-        if request.url.startswith(self.address + "/"):
-            route.continue_()
-        else:
-            self.problems.append(f"request to another host: {request.url}")
-            route.abort()
-
-    def _heard(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.problems.append(f"console {message.type}: {message.text}")
-
-    def _failed(self, request: Request) -> None:
-        self.problems.append(f"failed: {request.url} ({request.failure})")
-
-    def _answered(self, response: Response) -> None:
-        if response.status >= 400:
-            self.problems.append(f"{response.status}: {response.url}")
-
-
-# All charts have a picture, all formulas are set, and all widgets are there.
-DRAWN = """() =>
-    [...document.querySelectorAll('[id^=altair-viz], .vega-embed')].every(chart => chart.querySelector('svg, canvas'))
-    && [...document.querySelectorAll('.math.notranslate')].every(formula => formula.querySelector('mjx-container'))
-    && [...document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')].every(
-        view => view.nextElementSibling?.querySelector('.jupyter-widgets'))
-"""
-
-
 @pytest.fixture
 def site_pages(built_site: BuiltSite, site_browser: Browser) -> Iterator[SitePages]:
     """The built site behind a local server, and a browser that reaches only that."""
     if built_site.returncode != 0:
         pytest.fail(f"the book did not build:\n{built_site.log[-4000:]}")
-    handler = functools.partial(_QuietHandler, directory=str(built_site.html))
+    handler = functools.partial(QuietHandler, directory=str(built_site.html))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield SitePages(site_browser, f"http://127.0.0.1:{server.server_port}")
@@ -255,6 +202,7 @@ def run(tmp_path, monkeypatch):
 
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
+    monkeypatch.delenv("SNNLIB_DATA", raising=False)
     run = Run.of(Parameters(T=2, width=0.25, epochs=1, n_images=32))
     run.store.images(run.data)  # prepared, so that no thread waits for another's
     return run
@@ -273,3 +221,36 @@ def computed(monkeypatch):
 
     monkeypatch.setattr(experiments, "compute", compute)
     return names
+
+
+# ---- processes
+
+
+@pytest.fixture
+def papermill(tmp_path, session_cache):
+    """Runs papermill as a process, in a folder of the test's own: how it ended, and the executed notebook."""
+
+    def run(notebook, *arguments, cache=session_cache, **environment):
+        out = tmp_path / "out.ipynb"
+        command = [sys.executable, "-m", "papermill", str(notebook), str(out), *map(str, arguments)]
+        variables = {**os.environ, "SNNLIB_CACHE": str(cache), **environment}
+        done = subprocess.run(command, capture_output=True, text=True, env=variables, cwd=tmp_path, timeout=1500)
+        return done, out
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def snnlib(tmp_path_factory):
+    """Runs `snnlib` as a process, on a store of the module's own: what it printed, and its errors."""
+    root = tmp_path_factory.mktemp("cli")
+    environment = {**os.environ, "SNNLIB_CACHE": str(root / "cache"), "SNNLIB_PUBLISHED": str(root / "published")}
+
+    def run(*arguments, status=0):
+        command = [sys.executable, "-m", "snnlib", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600, cwd=root)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout, done.stderr
+
+    run.root = root
+    return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -42,3 +43,12 @@ def multiply_adds(widths: Sequence[int], size: int, classes: int = 10) -> tuple[
             rest += 9 * last * channels * side**2 + 9 * channels**2 * side**2
             last = channels
     return stem, rest + last * classes
+
+
+def write_speeds(cache: Path, machine: str) -> None:
+    """What a store in this folder would have measured of a machine; one that is fast, so that forecasts are short."""
+    speeds = cache / "speeds"
+    speeds.mkdir(parents=True)
+    models = [ModelSpec(spiking=kind, width=width) for kind in (True, False) for width in (0.25, 1.0)]
+    rows = [{"model": m.model_dump(), "data": CIFAR.model_dump(), "seconds": 0.001 * m.width} for m in models]
+    (speeds / f"{machine}.json").write_text(json.dumps(rows))

@@ -13,7 +13,8 @@ import altair
 import nbformat
 import pytest
 import yaml
-from conftest import CORES, REPOSITORY, BuiltSite, SitePages
+from conftest import CORES, REPOSITORY, BuiltSite
+from site_pages import SitePages
 from sphinx.util.parallel import make_chunks
 
 from snnlib.charts.theme import Panels

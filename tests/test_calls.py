@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import snntorch
 import torch
-from test_recording import B, Loop, T, batch, keep
+from recorded_networks import B, Loop, T, batch, keep
 from torch import Tensor, nn
 
 from snnlib.loaders import Batch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import warnings
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 import pytest
-from chart_tables import cells, maps, table
+from chart_tables import cells, maps, table, vlc
 
 from snnlib import charts
 
@@ -79,3 +81,16 @@ def test_what_cannot_be_drawn_is_refused() -> None:
             charts.heatmap_choice(given)
     with pytest.raises(ValueError, match="T = 3 is not among 1, 2, 4"):
         charts.heatmap_choice(made, T=3)
+
+
+def test_titles_may_hold_any_character() -> None:
+    name = """Lee's "SNN" \\ 2"""
+    made, steps = maps(), {2: table(), 4: table()}
+    for chart in (
+        charts.heatmap_choice(made, title_a=name, title_b=name),
+        charts.heatmap_by_setting(steps, setting="T", title_a=name, title_b=name, value_title=name),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            drawn = vlc.vegalite_to_svg(chart.to_dict())
+        assert "Lee's" in html.unescape(drawn)

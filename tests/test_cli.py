@@ -1,31 +1,13 @@
 """The command line as a real process: what it prints, what it keeps, how it ends."""
 
-import os
-import subprocess
-import sys
 from io import StringIO
 
 import pytest
 import xarray as xr
 from rich.console import Console
+from sweep_costs import write_speeds
 
 from snnlib import cli, terminal
-
-
-@pytest.fixture(scope="module")
-def snnlib(tmp_path_factory):
-    root = tmp_path_factory.mktemp("cli")
-    environment = {**os.environ, "SNNLIB_CACHE": str(root / "cache"), "SNNLIB_PUBLISHED": str(root / "published")}
-
-    def run(*arguments, status=0):
-        command = [sys.executable, "-m", "snnlib", *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600, cwd=root)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout, done.stderr
-
-    run.root = root
-    return run
-
 
 SMALL = ("--epochs", 1, "--width", 0.25, "--T", 2)
 
@@ -65,7 +47,7 @@ def test_compare_writes_what_it_found(snnlib):
     assert "equal weights" not in err
     cka = xr.load_dataarray(snnlib.root / "cka.nc")
     assert cka.sizes == {"layer_a": 74, "layer_b": 74}
-    assert not list(snnlib.root.glob(".*.tmp"))
+    assert not list(snnlib.root.glob(".*"))
 
 
 def test_store_lists_checks_and_publishes(snnlib):
@@ -75,7 +57,9 @@ def test_store_lists_checks_and_publishes(snnlib):
     layer, kind, name, *_ = next(row for row in rows if row[2].startswith("digits-resnet20-snn"))
     assert (layer, kind) == ("cache", "TrainSpec")
     published, _ = snnlib("store", "publish", name)
-    assert str(snnlib.root / "published") in published
+    assert published == f"{snnlib.root / 'published' / name}\n"
+    again, _ = snnlib("store", "publish", "--full", name)
+    assert "published already: remove it to have it written anew" in again
     assert "published" in snnlib("store", "path")[0]
     assert " are as they were written" in snnlib("store", "check")[0]
     (snnlib.root / "published" / name / "card.json").write_text("{}")
@@ -100,6 +84,8 @@ def test_no_name_is_cut_on_a_narrow_terminal(monkeypatch):
         (("train", "--dataset", "folder:/no[/b]such"), "folder:/no[/b]such"),
         (("compare", "snn", "rnn"), "'rnn' names no network"),
         (("compare", "snn", "ann", "--out", "missing/cka.nc"), "there is no folder"),
+        (("compare", "snn", "ann", "--out", "."), "this is a folder; name a file in it"),
+        (("sweep", "--write", "missing/list.yaml"), "there is no folder"),
         (("store", "publish", "nothing"), "'nothing' names no entry"),
     ],
 )
@@ -107,3 +93,10 @@ def test_errors_are_one_sentence_and_status_2(snnlib, arguments, message):
     _, err = snnlib(*arguments, status=2)
     assert message in err
     assert "Traceback" not in err
+
+
+def test_a_dry_run_says_of_which_machine_it_speaks_and_starts_no_team(snnlib):
+    write_speeds(snnlib.root / "cache", "Far-GPU")
+    said, _ = snnlib("sweep", "--preset", "quick", "--dry-run", "--machine", "Far-GPU", "--devices", 2)
+    assert " on Far-GPU, one after the other" in said
+    assert said.count("the rest takes about") == 1, "one process says it"

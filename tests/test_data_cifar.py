@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import REPOSITORY
-from image_files import Splits, make_archive, make_folder, pack, save
+from image_files import Splits, make_archive, make_folder, pack, random_splits, save
 from torchvision.datasets import cifar as torchvision_cifar
 
 from snnlib.data import ImageData, cifar, describe, download, images, open_images
@@ -31,12 +31,7 @@ pytestmark = pytest.mark.usefixtures("no_settings_of_the_user")
 
 @pytest.fixture
 def small() -> Splits:
-    """Four training images and two test images of each class."""
-    rng = np.random.default_rng(0)
-    return {
-        split: (rng.integers(0, 256, (10 * n, 3, 32, 32), dtype=np.uint8), np.arange(10 * n) % 10)
-        for split, n in (("train", 4), ("test", 2))
-    }
+    return random_splits()
 
 
 def assert_holds(data: ImageData, splits: Splits) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,18 @@ def _new_class_in_test(path: Path) -> None:
         save(digit_scans(0)[0], path / split / name / "0.png")
 
 
+def _images_in(*names: str) -> Callable[[Path], None]:
+    """Splits of two classes each, of which only these folders have an image."""
+
+    def spoil(path: Path) -> None:
+        for name in ("train/a", "train/b", "test/a", "test/b"):
+            (path / name).mkdir(parents=True)
+        for name in names:
+            save(digit_scans(0)[0], path / name / "0.png")
+
+    return spoil
+
+
 def _truncated(path: Path) -> None:
     file = path / "digit-1" / "3.png"
     file.write_bytes(file.read_bytes()[:60])
@@ -158,6 +171,8 @@ def _tiny(path: Path) -> None:
         (_empty, r"has 0 class folders with images and needs two"),
         (_only_train, r"has train/<class>/ but no test/<class>/; add it"),
         (_new_class_in_test, r"test' has a class 'c' that is not in train/"),
+        (_images_in("train/a", "train/b"), r"test' has class folders and no image in them; add some"),
+        (_images_in("test/a", "test/b"), r"train' has class folders and no image in them; add some"),
         (_truncated, r"digit-1/3\.png' cannot be decoded \(.+\); replace it or take it away"),
         (_few, r"leaves no image to test with: give it more images"),
         (_tiny, r"have 3 x 3 pixels; use larger ones"),

@@ -13,7 +13,8 @@ import pytest
 import xarray as xr
 import yaml
 from chart_tables import layers, table
-from conftest import REPOSITORY, BuiltSite, SitePages
+from conftest import REPOSITORY, BuiltSite
+from site_pages import SitePages
 from test_book import body, chart_specs, notebooks
 
 from snnlib import provenance

@@ -88,3 +88,14 @@ def test_another_file_is_refused_by_name(tmp_path: Path, content: str) -> None:
         measurements.load(path)
     with pytest.raises(SpecError, match=r"missing\.json.*there is no such file"):
         measurements.load(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize("lost", ["accelerators", "versions", "minutes", "group"])
+def test_a_file_without_what_the_page_shows_is_refused(tmp_path: Path, lost: str) -> None:
+    found = json.loads(measurements.MEASURED.read_text(encoding="utf8"))
+    for part in (found, found["hardware"], *found["rows"]):
+        part.pop(lost, None)
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(found))
+    with pytest.raises(SpecError, match=r"other\.json.*is no file that `make bench` wrote"):
+        measurements.load(path)

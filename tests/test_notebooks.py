@@ -1,7 +1,6 @@
 """The notebooks as their users run them: a papermill process with other parameters, from another folder."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -19,18 +18,6 @@ SPATIAL = REPOSITORY / "notebooks" / "02_spatial_cka.ipynb"
 # one epoch, one pair of networks, no sweep: what is tested is the path, the book tests the rest
 SWEEPS = ("-p", "widths", 0.25, "-p", "depths", 20, "-p", "n_images", 32)
 SHORT = ("-p", "preset", "quick", "-p", "epochs", 1, *SWEEPS)
-
-
-@pytest.fixture
-def papermill(tmp_path, session_cache):
-    def run(notebook, *arguments, cache=session_cache, **environment):
-        out = tmp_path / "out.ipynb"
-        command = [sys.executable, "-m", "papermill", str(notebook), str(out), *map(str, arguments)]
-        variables = {**os.environ, "SNNLIB_CACHE": str(cache), **environment}
-        done = subprocess.run(command, capture_output=True, text=True, env=variables, cwd=tmp_path, timeout=1500)
-        return done, out
-
-    return run
 
 
 def charts(path: Path) -> list[dict]:

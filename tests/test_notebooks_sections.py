@@ -8,7 +8,7 @@ import nbformat
 import numpy as np
 import pytest
 from conftest import REPOSITORY
-from test_notebooks import charts, papermill, text  # noqa: F401 -- a fixture
+from test_notebooks import charts, text
 
 from snnlib import tables
 from snnlib.claims.residual import LEAST
@@ -48,7 +48,7 @@ def params(chart: dict) -> dict:
 
 
 @pytest.mark.slow
-def test_residual_draws_what_the_store_holds(papermill, stored) -> None:  # noqa: F811
+def test_residual_draws_what_the_store_holds(papermill, stored) -> None:
     done, out = papermill(RESIDUAL, *given(shortcuts="12"))
     assert done.returncode == 0, done.stderr[-3000:]
     said = text(out)
@@ -99,7 +99,7 @@ def columns(chart: dict, series: str) -> list[dict]:
 
 
 @pytest.mark.slow
-def test_temporal_sliders_hold_what_the_store_holds(papermill, stored) -> None:  # noqa: F811
+def test_temporal_sliders_hold_what_the_store_holds(papermill, stored) -> None:
     """All numbers behind the sliders, for a leak that is not the preset's: it has to reach the networks."""
     done, out = papermill(TEMPORAL, *given(timesteps="1,3", tau=0.9))
     assert done.returncode == 0, done.stderr[-3000:]
@@ -135,7 +135,7 @@ def test_temporal_sliders_hold_what_the_store_holds(papermill, stored) -> None: 
 @pytest.mark.parametrize(
     ("notebook", "own"), [(RESIDUAL, {"shortcuts": ""}), (TEMPORAL, {"timesteps": "1,3", "tau": 0.9})]
 )
-def test_one_seed_gives_no_verdict(papermill, notebook, own) -> None:  # noqa: F811
+def test_one_seed_gives_no_verdict(papermill, notebook, own) -> None:
     done, out = papermill(notebook, *given(seeds=1, **own))
     assert done.returncode == 0, done.stderr[-3000:]
     found = re.findall(r"\*\*C\d is ([a-z ]+)\*\*", text(out))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from image_files import make_folder
+import yaml
+from image_files import make_folder, make_scans, random_splits
 from safetensors.torch import load_file, save_file
-from test_cli import snnlib  # noqa: F401 -- a fixture
 
 from snnlib import publish as publishing
 from snnlib.data.download import MissingData
@@ -160,13 +160,8 @@ def test_published_results_of_a_subset_need_no_images(tmp_path, monkeypatch):
     monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SNNLIB_DATA", raising=False)
-    rng = np.random.default_rng(0)
-    splits = {
-        split: (rng.integers(0, 256, (10 * n, 3, 32, 32), dtype=np.uint8), np.arange(10 * n) % 10)
-        for split, n in (("train", 4), ("test", 2))
-    }
     small = {"dataset": "cifar10", "T": 2, "width": 0.25, "epochs": 1, "seeds": 1}
-    run = Run.of(Parameters(data_root=make_folder(splits, tmp_path), **small))
+    run = Run.of(Parameters(data_root=make_folder(random_splits(), tmp_path), **small))
     for spiking in (True, False):
         spec = run.network(spiking=spiking)
         run.train(spec)
@@ -181,7 +176,7 @@ def test_published_results_of_a_subset_need_no_images(tmp_path, monkeypatch):
         replace(found, store=Store(cache=tmp_path / "elsewhere")).store.images(found.data)
 
 
-def test_publish_and_verify_on_the_command_line(snnlib):  # noqa: F811
+def test_publish_and_verify_on_the_command_line(snnlib):
     small = ("--epochs", 1, "--width", 0.25, "--T", 2)
     assert "nothing to verify" in snnlib("store", "verify", status=2)[1]
     snnlib("compare", "snn", "ann:1", "--n-images", 32, *small)
@@ -205,3 +200,36 @@ def test_halved_weights_count_as_those_that_they_were_halved_from():
     assert changed("in 16 bits", taken=True, of="another training") == ["net"]
     assert not changed("in 16 bits", taken=True), "a card that does not say decides nothing"
     assert not changed_inputs(card, {}.get)
+
+
+def test_what_is_published_is_one_entry_though_another_process_replaces_it(run, ann, monkeypatch):
+    """The card and the weights are looked up under the lock, which whoever replaces an entry has to wait for."""
+    spec, _ = ann
+    locked, find = [], Store.find
+
+    def notes(store, asked):
+        locked.append(store._locks[asked.name].is_locked)
+        return find(store, asked)
+
+    monkeypatch.setattr(Store, "find", notes)
+    publishing.publish(run.store, spec, full=True)
+    assert locked == [True]
+
+
+def test_an_entry_that_does_not_count_says_why_it_is_not_published(run, ann):
+    spec, _ = ann
+    folder = run.store.find(spec).folder
+    seal(folder, {**json.loads((folder / "card.json").read_text()), "code": "0" * 12})
+    with pytest.raises(SpecError, match=r"in the cache was made by other code: compute it before"):
+        publishing.publish(run.store, spec)
+
+
+def test_a_list_publishes_networks_of_a_folder_wherever_the_command_is_given(snnlib, tmp_path):
+    mine = f"folder:{make_scans(tmp_path / 'mine')}"
+    own = {"name": "own", "data": mine, "model": {"width": 0.25, "T": 2}, "epochs": 0, "batch_size": 64, "chapters": []}
+    plan = {"preset": "quick", "data": {mine: {}}, "networks": [own], "results": []}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(plan))
+    snnlib("sweep", "--preset", tmp_path / "own.yaml")
+    published, _ = snnlib("store", "publish", "--preset", tmp_path / "own.yaml")
+    (folder,) = map(Path, published.split())
+    assert "half" in json.loads((folder / "card.json").read_text())

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import REPOSITORY
 from image_files import save
-from test_notebooks import NO_NETWORK, papermill, text  # noqa: F401 -- a fixture
+from test_notebooks import NO_NETWORK, text
 
 from snnlib import sweep
 from snnlib.data.cifar import CLASSES
-from snnlib.parameters import ManyClassesParameters
+from snnlib.parameters import ManyClassesParameters, TrainingParameters
 from snnlib.run import Run
+from snnlib.spec import SpecError
 
 QUICKSTART = "00_quickstart"  # always under `quick`; the others train too much for anybody who only wants to read
 ON_PUBLISHED = [
@@ -21,7 +24,7 @@ ON_PUBLISHED = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chapter", ON_PUBLISHED)
-def test_a_chapter_needs_neither_data_nor_work(papermill, tmp_path, chapter: str) -> None:  # noqa: F811
+def test_a_chapter_needs_neither_data_nor_work(papermill, tmp_path, chapter: str) -> None:
     cache, data = tmp_path / "cache", tmp_path / "data"
     data.mkdir()
     notebook = REPOSITORY / "notebooks" / f"{chapter}.ipynb"
@@ -40,14 +43,36 @@ def test_the_list_shows_what_is_published_without_the_data(chapter: str, tmp_pat
     assert {item.state for item in items if chapter in item.chapters} == {"published"}
 
 
+def test_a_list_is_of_the_images_that_the_chapter_shows(tmp_path, monkeypatch) -> None:
+    """Also where all of CIFAR-100 lies beside the program, of which a subset is published."""
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SNNLIB_DATA", raising=False)
+    whole_cifar100(tmp_path / "cache" / "downloads")
+    listed = sweep.Sweep(sweep.read_plan(sweep.plan_file("laptop")))
+    assert listed.data["cifar100"] == Run.of(ManyClassesParameters()).data
+    assert {item.state for item in listed.items() if item.chapters == ("a2_cifar100",)} == {"published"}
+
+
+def test_more_images_than_there_are_is_an_error_without_them_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SNNLIB_DATA", raising=False)
+    with pytest.raises(SpecError, match=r"n_images = 10001, but CIFAR-10 has 10000 test images"):
+        Run.of(TrainingParameters(n_images=10_001))
+
+
+def whole_cifar100(root: Path) -> None:
+    """An image of each class and split, which are other images than those of the published networks."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for name in CLASSES["cifar100"]:
+            save(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8), root / "cifar100" / split / name / "0.png")
+
+
 def test_other_images_start_a_training_only_where_they_are_asked_for(tmp_path, monkeypatch) -> None:
     """Published are networks of a subset of CIFAR-100: who has others of its images wants to see the page, too."""
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SNNLIB_DATA", str(tmp_path))
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for name in CLASSES["cifar100"]:
-            save(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8), tmp_path / "cifar100" / split / name / "0.png")
+    whole_cifar100(tmp_path)
     shown = Run.of(ManyClassesParameters())
     assert shown.is_stored()
     assert "subset" in shown.title

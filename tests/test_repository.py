@@ -16,6 +16,8 @@ import yaml
 from conftest import REPOSITORY, repository_files
 from test_environment import project
 
+import snnlib
+
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 GUIDES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "book").glob("*.md"))]
 
@@ -52,6 +54,7 @@ ROOMS = (
     "fields",
     "parameters",
     "words",
+    "candidates",
     "run",
     "studies",
     "explorer",
@@ -123,6 +126,14 @@ def test_imports_point_downwards(room: str, path: Path) -> None:
     allowed = set(ROOMS[: ROOMS.index(room) + 1])
     upwards = rooms_imported(path) - allowed
     assert not upwards, f"{room} imports {', '.join(sorted(upwards))}, which stand above it"
+
+
+def test_every_room_is_an_attribute_of_its_package() -> None:
+    """All but the command line, which is a program."""
+    rooms = set(ROOMS) - {"cli", "cli_store", "terminal", "__main__"}
+    assert rooms <= set(snnlib.__all__)
+    parts = {path.stem for path in (REPOSITORY / "snnlib/data").glob("*.py")} - {"__init__"}
+    assert parts <= set(snnlib.data.__all__)
 
 
 def test_charts_need_no_torch() -> None:
@@ -205,8 +216,8 @@ def test_snnlib_has_every_command_that_is_named() -> None:
         answer = subprocess.run([program, *name, "--help"], env=plain, capture_output=True, text=True)
         assert answer.returncode == 0, f"snnlib {name}: {answer.stderr}"
         lines = [line for line in commands("snnlib") if command(line) == name]
-        options = set(re.findall(r" (--\w+)", " ".join(lines)))
-        assert options <= set(re.findall(r"--\w+", answer.stdout)), name
+        options = set(re.findall(r" (--[\w-]+)", " ".join(lines)))
+        assert options <= set(re.findall(r"--[\w-]+", answer.stdout)), name
 
 
 def test_ci_script_is_executable_and_sound() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from conftest import SitePages
+from site_pages import SitePages
 from test_site_sliders import SPACE, TIME, cell_of, press, wait_for
 
 if TYPE_CHECKING:

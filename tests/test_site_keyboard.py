@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import SitePages
+from site_pages import SitePages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -12,7 +12,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import REPOSITORY, BuiltSite, SitePages
+from conftest import REPOSITORY, BuiltSite
+from site_pages import SitePages
 from sphinx.errors import ExtensionError
 from test_book import all_pages, body, load_extension, notebooks
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import SitePages
+from site_pages import SitePages
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, BuiltSite, SitePages
+from conftest import REPOSITORY, BuiltSite
 from page_sources import drawing_cells, read_cells
+from site_pages import SitePages
 from test_book import body, notebooks
 
 pytestmark = pytest.mark.book

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import SitePages
+from site_pages import SitePages
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import BuiltSite, SitePages
+from conftest import BuiltSite
+from site_pages import SitePages
 
 from snnlib import experiments
 from snnlib.parameters import SpatialParameters, TemporalParameters

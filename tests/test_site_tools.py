@@ -12,7 +12,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, BuiltSite, SitePages
+from conftest import REPOSITORY, BuiltSite
+from site_pages import SitePages
 
 from book.tools.links import broken_links
 from book.tools.site import loaded_files, read_page
@@ -138,7 +139,7 @@ def test_scripts_count_where_they_are_not_shared(site: Path) -> None:
 
 
 def test_a_folder_without_a_site_is_named(tmp_path: Path) -> None:
-    for command in ("links", "weight"):
+    for command in ("links", "weight", "serve"):
         done = tool(command, tmp_path)
         assert done.returncode == 1
         assert done.stderr == f"no page lies in {tmp_path}: build the book first (make book)\n"

@@ -8,8 +8,9 @@ where does not depend on the colours; so each scheme goes through two widths.
 from __future__ import annotations
 
 import pytest
-from conftest import DRAWN, BuiltSite, SitePages
+from conftest import BuiltSite
 from site_checks import misplaced, resize, violations
+from site_pages import DRAWN, SitePages
 from test_book import all_pages, chapters
 
 pytestmark = [pytest.mark.book, pytest.mark.browser]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, BuiltSite, SitePages
+from conftest import REPOSITORY, BuiltSite
+from site_pages import SitePages
 
 from snnlib import tables
 from snnlib.parameters import TemporalParameters

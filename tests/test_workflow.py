@@ -1,7 +1,6 @@
 """The workflow on a few small networks, as a real process: all from nothing, after a kill, after a loss."""
 
 import importlib.util
-import json
 import os
 import re
 import shlex
@@ -17,10 +16,9 @@ import psutil
 import pytest
 import yaml
 from conftest import REPOSITORY
+from sweep_costs import write_speeds
 
 from snnlib import sweep
-from snnlib.spec import ModelSpec
-from snnlib.sweep.listing import described
 
 pytest.importorskip("snakemake", reason="needs the extra `sweep`")
 CHAPTER = "01_training"
@@ -60,12 +58,7 @@ def workflow(tmp_path_factory):
     assert (plan["networks"][0]["model"], plan["networks"][3].get("seed")) == ({"T": 2, "width": 0.25}, 1)
     (root / "list.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
 
-    speeds = root / "cache" / "speeds"
-    speeds.mkdir(parents=True)
-    models = [ModelSpec(spiking=kind, width=width) for kind in (True, False) for width in (0.25, 1.0)]
-    data = described("cifar10").model_dump()
-    rows = [{"model": m.model_dump(), "data": data, "seconds": 0.001 * m.width} for m in models]
-    (speeds / "some-machine.json").write_text(json.dumps(rows))
+    write_speeds(root / "cache", "some-machine")
     return Workflow(root)
 
 
@@ -158,6 +151,11 @@ def test_the_whole_workflow(workflow):
     assert "Nothing to be done" in workflow.run()
     assert {path: path.stat().st_mtime_ns for path in workflow.site.rglob("*.html")} == ages
 
+    # with another page of prose: the book
+    with (workflow.root / "book" / "intro.md").open("a") as intro:
+        intro.write("\nAnother sentence.\n")
+    assert jobs(workflow.run("--dry-run")) == {"all": 1, "book": 1, "total": 2}
+
     # without one result: what hangs on it
     (lost,) = [name for name in made if name.startswith("cka-")]
     shutil.rmtree(workflow.cache / "entries" / lost)
@@ -193,9 +191,10 @@ def test_the_workflow_gives_its_parameters_to_the_front_page(tmp_path) -> None:
     executed = tmp_path / "executed"
     executed.mkdir()
     shutil.copy2(REPOSITORY / "notebooks" / "04_temporal.ipynb", executed)
-    build_book.copy_of_sources(tmp_path / "copy", executed, sweep.Plan("paper", {"seeds": [0, 1]}, {}, [], []))
+    plan = sweep.Plan("paper", {"seeds": [0, 1]}, {}, [], [])
+    build_book.copy_of_sources(tmp_path / "copy", executed, plan, Path("/some where"))
     page = (tmp_path / "copy" / "book" / "intro.md").read_text(encoding="utf8")
-    assert "\ngiven = {'preset': 'paper', 'seeds': [0, 1]}" in page
+    assert "\ngiven = {'preset': 'paper', 'seeds': [0, 1], 'data_root': '/some where'}" in page
     assert page.count("given = {") == 1
     assert "begin(given, TemporalParameters)" in page
     assert "ledger(**given)" in page

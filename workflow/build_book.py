@@ -1,8 +1,8 @@
-"""Build the book from notebooks that are executed already: `python build_book.py NOTEBOOKS SITE PLAN`.
+"""Build the book from notebooks that are executed already: `python build_book.py NOTEBOOKS SITE PLAN [DATA_ROOT]`.
 
 It works on a copy of the book's sources, with the executed notebooks in place of the sources of theirs. Only prose
-pages with code, such as the front page, are executed; they get the preset of the plan. SITE is replaced once the build
-has succeeded.
+pages with code, such as the front page, are executed; they are given what the plan gives its chapters. SITE is replaced
+as a whole once the build has succeeded.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 
+from snnlib.entries import whole_folder
 from snnlib.sweep import Plan, read_plan
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -23,7 +24,7 @@ SOURCES = ("book", "notebooks", "_config.yml", "_toc.yml")
 GIVEN = re.compile(r"^given = \{\}", re.MULTILINE)  # where the front page says what its chapters are given
 
 
-def copy_of_sources(copy: Path, executed: Path, plan: Plan) -> None:
+def copy_of_sources(copy: Path, executed: Path, plan: Plan, data_root: Path | None = None) -> None:
     """The book's sources in `copy`, links kept as links, and the executed notebooks among them."""
     for name in SOURCES:
         source = REPOSITORY / name
@@ -38,7 +39,7 @@ def copy_of_sources(copy: Path, executed: Path, plan: Plan) -> None:
     config = yaml.safe_load((copy / "_config.yml").read_text(encoding="utf8"))
     config["execute"]["exclude_patterns"] = [f"notebooks/{notebook.name}" for notebook in done]
     (copy / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf8")
-    given = {"preset": plan.preset, **plan.parameters}
+    given = plan.given(data_root)
     for page in (copy / "book").glob("*.md"):
         text = page.read_text(encoding="utf8")
         if GIVEN.search(text):
@@ -46,16 +47,17 @@ def copy_of_sources(copy: Path, executed: Path, plan: Plan) -> None:
 
 
 def main() -> int:
-    executed, site, plan = (Path(argument).resolve() for argument in sys.argv[1:4])
+    executed, site, plan, *data_root = (Path(argument).resolve() for argument in sys.argv[1:5])
     with tempfile.TemporaryDirectory(prefix="book-") as folder:
         copy = Path(folder)
-        copy_of_sources(copy, executed, read_plan(plan))
+        copy_of_sources(copy, executed, read_plan(plan), *data_root)
         program = Path(sys.executable).parent / "jupyter-book"
         command = [str(program), "build", "book/", "--all", "-W", "--keep-going"]
         done = subprocess.run(command, cwd=copy, check=False)
         if done.returncode == 0:
-            shutil.rmtree(site, ignore_errors=True)
-            shutil.copytree(copy / "book" / "_build" / "html", site)
+            site.parent.mkdir(parents=True, exist_ok=True)
+            with whole_folder(site, site.parent) as whole:
+                shutil.copytree(copy / "book" / "_build" / "html", whole, dirs_exist_ok=True)
         return done.returncode
 
 

@@ -7,15 +7,19 @@ import functools
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from book.tools.site import page_files
+
 HOST = "127.0.0.1"
 
 
 def serve(site: Path, port: int) -> None:
-    """Serve a folder until interrupted, and say where.
+    """Serve a built site until interrupted, and say where.
 
     Raises:
+        FileNotFoundError: there is no built site in that folder.
         SystemExit: the port is taken, or not one that this user may have; with the way out.
     """
+    page_files(site)
     handler = functools.partial(SimpleHTTPRequestHandler, directory=str(site))
     try:
         server = ThreadingHTTPServer((HOST, port), handler)

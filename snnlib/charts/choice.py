@@ -6,6 +6,7 @@ case after case, in each T after T in the order of `timesteps`, row after row.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from itertools import chain
 
@@ -57,9 +58,10 @@ def heatmap_choice(
     )
     means = [_mean_of_corresponding(table) for table in every]
     mean = "'layers of the same name: ' + means[shown] + ' on average'"
+    pair = json.dumps(f"{title_a} × {title_b}")
     chart = alt.layer(drawn, *stage_rules(stages_a, stages_b, False)).properties(
         title=alt.TitleParams(
-            text={"expr": f"['{title_a} × {title_b}, ' + chosen + ', T = ' + timesteps[T_at - 1], {mean}]"},
+            text={"expr": f"[{pair} + ', ' + chosen + ', T = ' + timesteps[T_at - 1], {mean}]"},
         )
     )
     chart = sized(chart, columns, rows, max(1, size // max(rows, columns)))

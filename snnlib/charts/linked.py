@@ -11,6 +11,7 @@ charts stand as they do on a wide page.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import altair as alt
@@ -208,7 +209,8 @@ def _panel(drawn: list[alt.Chart], title: Any) -> alt.LayerChart:
 
 def _title(value_title: str, notes: list[str]) -> alt.TitleParams:
     """Both layers and their value, on a line each: it has to fit a phone."""
-    lines = f"['SNN: ' + layers_a[a], 'ANN: ' + layers_b[b], '{value_title}: ' + now_text]"
+    value = json.dumps(f"{value_title}: ")
+    lines = f"['SNN: ' + layers_a[a], 'ANN: ' + layers_b[b], {value} + now_text]"
     return alt.TitleParams(text={"expr": lines}, subtitle=notes)
 
 

@@ -7,6 +7,7 @@ number in `offsets`. Networks of different depth have tables of different size.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from itertools import chain
 
@@ -59,7 +60,7 @@ def heatmap_by_setting(
         x=cells.to_the_right("columns", _axis(ordered, "b", name, f"{title_b} layers (call order)")),
         y=cells.upwards("rows", _axis(ordered, "a", name, f"{title_a} layers (call order)")),
     )
-    heading = {"expr": f"'{value_title}: {title_a} × {title_b}, {setting} ' + settings{now}"}
+    heading = {"expr": json.dumps(f"{value_title}: {title_a} × {title_b}, {setting} ") + f" + settings{now}"}
     everything = list(chain.from_iterable(packed))
     title = alt.TitleParams(text=heading, subtitle=cells.notes(everything, domain))
     chart = alt.layer(drawn, *_rules(ordered, now, cells.diverging(domain))).properties(title=title)

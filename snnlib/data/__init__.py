@@ -13,10 +13,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "digits",
         "download",
         "events",
+        "example",
         "folders",
         "images",
         "readers",
         "recorded",
+        "samples",
         "simulate",
     ],
     submod_attrs={

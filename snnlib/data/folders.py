@@ -80,7 +80,13 @@ def list_images(path: Path) -> Listing:
         )
     facts: list[tuple] = []
     found = {split: dict(_classes(split, root, facts)) for split, root in (roots or {"all": path}).items()}
-    classes = tuple(sorted(found.get("train") or found["all"]))
+    for split in roots:
+        if not found[split]:
+            raise SpecError(
+                f"{str(path / split)!r} has class folders and no image in them; add some, or put the class folders "
+                f"directly into {str(path)!r} to have them split"
+            )
+    classes = tuple(sorted(found["train" if roots else "all"]))
     if len(classes) < 2:
         raise SpecError(
             f"the folder {str(path)!r} has {len(classes)} class folders with images and needs two at least: "

@@ -12,7 +12,7 @@ from snnlib.figures.origin import Origin
 from snnlib.figures.settings import settings
 from snnlib.parameters import PageParameters, Parameters
 from snnlib.spec import PRESETS
-from snnlib.words import as_text
+from snnlib.words import written
 
 DIGITS = 12  # of a checksum that are shown
 
@@ -44,7 +44,7 @@ def _in_short(found: Origin) -> str:
 
 
 def _settings(given: Parameters | PageParameters, title: str | None, found: Origin) -> list[tuple[str, str]]:
-    values = ", ".join(f"{name} = {as_text(value).rstrip(',')}" for name, value in settings(given).items())
+    values = ", ".join(f"{name} = {written(value).rstrip(',')}" for name, value in settings(given).items())
     preset = f"preset <code>{escape(given.preset)}</code> ({escape(PRESETS[given.preset].title)})"
     said = [("Settings of the page", f"{preset}; {escape(values)}" if values else preset)]
     data = [f"<code>{escape(one.dataset)}</code> (content <code>{one.fingerprint}</code>)" for one in found.data]
@@ -116,6 +116,6 @@ def _count(number: int, word: str) -> str:
 
 
 def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    from snnlib.training.pace import as_text
+
+    return as_text(seconds) if seconds >= 10 else f"{seconds:.1f} s"  # many a result takes less than a second

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -29,7 +28,7 @@ from scipy.optimize import nnls
 from snnlib.data.batches import Batches
 from snnlib.data.images import Split
 from snnlib.devices import float32_in_full
-from snnlib.entries import Entry
+from snnlib.entries import Entry, whole_file
 from snnlib.provenance import hardware
 from snnlib.spec import (
     AttackSpec,
@@ -175,9 +174,8 @@ def measure(folder: Path) -> Path:
     rates = [rate for spiking in (True, False) for rate in measured(spiking)]
     rows = [{"model": r.model.model_dump(), "data": r.data.model_dump(), "seconds": r.seconds} for r in rates]
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(rows, indent=1), encoding="utf8")
-    temporary.replace(path)
+    with whole_file(path) as file:
+        file.write_text(json.dumps(rows, indent=1), encoding="utf8")
     return path
 
 

@@ -70,6 +70,11 @@ class Plan:
         """The one data set that is a folder of images, as it stands there."""
         return next(filter(_is_folder, self.data), None)
 
+    def given(self, data_root: Path | None = None) -> dict[str, Any]:
+        """What every chapter is given: the preset, the list's parameters, and where data sets lie."""
+        place = {"data_root": str(data_root)} if data_root else {}
+        return {"preset": self.preset, **self.parameters, **place}
+
     def trained(self, data: Mapping[str, DataSpec]) -> dict[str, TrainSpec]:
         """The networks by the names that they have in the list.
 
@@ -107,11 +112,8 @@ class Plan:
 
 def papermill_options(plan: Plan, chapter: str, data_root: Path | None = None) -> str:
     """What `papermill` is told of the list when it runs a chapter, whatever the notebook says itself."""
-    given = {"preset": plan.preset, **plan.parameters}
-    if chapter not in CHAPTERS:  # a page that trains nothing of the study's, and has parameters of its own
-        given = {"preset": plan.preset}
-    elif data_root:
-        given["data_root"] = str(data_root)
+    # a page that trains nothing of the study's has parameters of its own
+    given = plan.given(data_root) if chapter in CHAPTERS else {"preset": plan.preset}
     return shlex.join(papermill_words(given))
 
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from snnlib.data.download import MissingData
-from snnlib.data.images import EVENTS, KNOWN, open_images
+from snnlib.candidates import candidates
+from snnlib.data.images import KNOWN
 from snnlib.entries import SUMS
-from snnlib.run import published_data
 from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec, networks_of
 from snnlib.store import Store
 from snnlib.sweep.costs import Cost, Costs
@@ -136,17 +135,18 @@ class Sweep:
                 os.utime(stamp, (age, age))
 
     def _look_up(self, name: str, how: dict[str, int], download: bool) -> None:
-        try:
-            images = open_images(name, self.store.data_root, cache_dir=self.store.cache, download=download, **how)
+        """Note what a name of the list stands for: what the chapters would show without being told where data lie."""
+        asked_for = bool(self.store.data_root or self.plan.parameters.get("dataset"))
+        images, known = candidates(self.store, name, how, asked_for=asked_for, download=download)
+        if known:
+            data, _, *sizes = known[0]
+        elif images is not None:
             data, sizes = images.spec, (len(images.train), len(images.test))
-        except MissingData:
+        else:
             data, sizes = described(name, **how), KNOWN[name].sizes or (0, 0)
-            if found := published_data(self.store, name, data.frames):
-                data, _, sizes = found[0]
-            elif KNOWN[name].fingerprint and name not in EVENTS:
-                data = data.model_copy(update={"fingerprint": KNOWN[name].fingerprint})
+        if images is None or images.spec != data:
             self.absent.add(data)  # its results may be there without it
-        self.data[name], self.sizes[data] = data, sizes
+        self.data[name], self.sizes[data] = data, tuple(sizes)
 
     def _state(self, spec: Spec) -> str:
         if (entry := self.store.find(spec)) is not None:
