@@ -10,7 +10,7 @@ import pytest
 import torch
 import xarray as xr
 import yaml
-from image_files import make_folder, make_scans, random_splits
+from image_files import make_folder, random_splits
 from safetensors.torch import load_file, save_file
 
 from snnlib import publish as publishing
@@ -225,7 +225,7 @@ def test_an_entry_that_does_not_count_says_why_it_is_not_published(run, ann):
 
 
 def test_a_list_publishes_networks_of_a_folder_wherever_the_command_is_given(snnlib, tmp_path):
-    mine = f"folder:{make_scans(tmp_path / 'mine')}"
+    mine = f"folder:{make_folder(random_splits(), tmp_path) / 'cifar10'}"
     own = {"name": "own", "data": mine, "model": {"width": 0.25, "T": 2}, "epochs": 0, "batch_size": 64, "chapters": []}
     plan = {"preset": "quick", "data": {mine: {}}, "networks": [own], "results": []}
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(plan))
