@@ -55,10 +55,10 @@ class Effect:
         return f"{texts[0]} ({texts[1]} to {texts[2]})" if known else f"{texts[0]} (no interval)"
 
     def basis(self) -> str:
-        """ "n = 352 images, 3 pairs of networks; 95 % interval"."""
+        """ "n = 352 images, 3 pairs of networks; 95 % interval"; of a single pair it is one "over images alone"."""
         pairs = f"{self.seeds} pair{'s' * (self.seeds != 1)} of networks"
-        known = np.isfinite([self.low, self.high]).all()
-        return f"n = {self.n_images} images, {pairs}" + "; 95 % interval" * bool(known)
+        known = "; 95 % interval" + " over images alone" * (self.seeds == 1)
+        return f"n = {self.n_images} images, {pairs}" + known * bool(np.isfinite([self.low, self.high]).all())
 
 
 def effect(

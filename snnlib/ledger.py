@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from IPython.display import HTML, Markdown
 
@@ -25,11 +26,13 @@ from snnlib.parameters import (
 )
 from snnlib.run import Run
 from snnlib.studies import adversarial, appendix, events, residual, spatial, temporal
+from snnlib.tables import percent
 
 QUESTIONS = {
     1: "whether spiking networks learn other representations",
     2: "whether their time carries representation power of its own",
 }
+BESIDE = {"untrained": "untrained", "two SNNs": "ceiling, SNN × SNN", "two ANNs": residual.CEILING}
 SIGNS = {"supported": "✓", "not supported": "✗", "undecided": "?"}
 
 
@@ -82,19 +85,24 @@ def _protocol(lines: list[Line], *, name_claims: bool) -> str:
     runs = list(dict.fromkeys(run for line in lines for run in line.runs))
     claimed = f" of {', '.join(line.verdict.claim.id for line in lines)}" * name_claims
     epochs = _each(run.value("epochs") for run in runs)
-    machines = [machine for run in runs for machine in _machines(run)]
+    cards = [card for run in runs for kind in _cards(run).values() for card in kind]
+    machines = [provenance.machine(card["hardware"]) for card in cards]
     parts = [
         f"preset {_each(f'`{run.given.preset}` ({run.preset.title})' for run in runs)}",
         _each(run.networks for run in runs),
         f"{epochs} epoch{'s' * (epochs != '1')} (the paper: 300)",
         f"seed{'s' * any(len(run.seeds) > 1 for run in runs)} {_each(', '.join(map(str, run.seeds)) for run in runs)}",
+        f"test accuracy {'; '.join(dict.fromkeys(map(_accuracy, runs)))}",
         f"trained on {_each(machines)}",
     ]
     return f"**Protocol{claimed}:** {' · '.join(parts)}."
 
 
 def answers(lines: list[Line]) -> Markdown:
-    """What the verdicts say on the paper's two questions, claim by claim: no more than that."""
+    """What the verdicts say on the paper's two questions, claim by claim, and what other networks have of the same.
+
+    No more than that.
+    """
     said = []
     for question, about in QUESTIONS.items():
         words: dict[str, list[str]] = {}
@@ -102,14 +110,38 @@ def answers(lines: list[Line]) -> Markdown:
             words.setdefault(verdict.word, []).append(verdict.claim.id)
         found = [f"{', '.join(ids)} {'is' if len(ids) == 1 else 'are'} {word}" for word, ids in words.items()]
         said.append(f"- **Question {question}**, {about}: {'; '.join(found)}.")
-    return Markdown("\n".join(said))
+    if beside := [words for line in lines for words in _beside(line.verdict)]:
+        said.append(
+            "\nSome of these effects were measured in other networks, too. What untrained networks have as well is not "
+            "learned, and what two networks of one kind have as well is not a matter of spikes:\n"
+        )
+    return Markdown("\n".join([*said, *beside]))
 
 
-def _machines(run: Run) -> list[str]:
-    """What the networks of a run were trained on, as their cards say."""
-    specs = [run.network(spiking=spiking, seed=seed) for spiking in (True, False) for seed in run.seeds]
-    cards = [entry.card["hardware"] for entry in map(run.store.find, specs) if entry]
-    return [provenance.machine(card) for card in cards]
+def _beside(verdict: Verdict) -> list[str]:
+    """A line for each effect of a verdict that is known of other networks."""
+    lines = []
+    for i, bound in enumerate(verdict.bounds if verdict.beside else ()):
+        others = ", ".join(f"{name} {effects[i].numbers()}" for name, effects in verdict.beside.items())
+        lines.append(f"- {verdict.claim.id}, {bound.effect}; {others}.")
+    return lines
+
+
+def _accuracy(run: Run) -> str:
+    """ "on CIFAR-10, ResNet-20: SNN 81.3 % (80.9–81.6 %), ANN 87.0 % (86.7–87.2 %)", as the cards of a run's networks
+    say: mean and range over seeds."""
+    found = {
+        kind: [card["metrics"]["test_accuracy"] for card in cards if "test_accuracy" in card.get("metrics", {})]
+        for kind, cards in _cards(run).items()
+    }
+    kinds = [f"{kind} {percent(shares)}" for kind, shares in found.items() if shares]
+    return f"on {run.title}, {run.architecture}: {', '.join(kinds) or 'not known'}"
+
+
+def _cards(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """By kind, the cards of a run's networks, as far as the store has them."""
+    specs = {kind: [run.network(spiking=kind == "SNN", seed=seed) for seed in run.seeds] for kind in ("SNN", "ANN")}
+    return {kind: [entry.card for entry in map(run.store.find, of) if entry] for kind, of in specs.items()}
 
 
 def _each(values: Iterable[object]) -> str:
@@ -131,30 +163,34 @@ def as_table(lines: list[Line]) -> HTML:
 def _row(line: Line) -> str:
     verdict, claim = line.verdict, line.verdict.claim
     name = verdict.word.replace(" ", "-")
-    links = ", ".join(f"<a href='notebooks/{page}.html'>{page.replace('_', ' ')}</a>" for page in claim.pages)
+    links = ", ".join(f"<a href='notebooks/{page}.html'>{TITLES[page]}</a>" for page in claim.pages)
+    short = "<br><small>the effect is there, below the margin</small>" * verdict.falls_short
     effects = "".join(f"<li>{escape(str(b.effect))}; wanted: {b.wanted}: {b.kept}</li>" for b in verdict.bounds)
     more = f"<summary>criterion and effects</summary><p>{escape(claim.criterion)}</p><ul>{effects}</ul>"
     basis = dict.fromkeys(bound.effect.basis() for bound in verdict.bounds)
     return (
         f"<tr id='{claim.id}'><th scope='row'><strong>{claim.id}</strong> {escape(claim.statement)}"
         f"<details>{more}</details></th>"
-        f"<td><span class='verdict {name}'>{SIGNS[verdict.word]} {verdict.word}</span></td>"
+        f"<td><span class='verdict {name}'>{SIGNS[verdict.word]} {verdict.word}</span>{short}</td>"
         f"<td>{escape(line.data)}: {'; '.join(basis)}. {links}</td></tr>"
     )
 
 
 def _spatial(run: Run) -> list[Verdict]:
     found = spatial.evidence(run)
-    return [claims.c1(found.cross), claims.c2(found.cross, found.untrained, found.shuffled, found.ceilings)]
+    of_kind = dict(zip(("two SNNs", "two ANNs"), zip(*found.ceilings, strict=True), strict=False))
+    grid = claims.c1(found.cross, {"untrained": found.untrained, **of_kind})
+    return [grid, claims.c2(found.cross, found.untrained, found.shuffled, found.ceilings)]
 
 
 def _residual(run: Run) -> list[Verdict]:
-    cka = residual.evidence(run)
-    return [claims.c3(cka[residual.EVERYWHERE]), claims.c4(*residual.same_pairs(cka))]
+    cka, controls = residual.evidence(run), residual.controls(run)
+    beside = {name: controls[series] for name, series in BESIDE.items() if series in controls}
+    return [claims.c3(cka[residual.EVERYWHERE], beside), claims.c4(*residual.same_pairs(cka))]
 
 
 def _temporal(run: Run) -> list[Verdict]:
-    return [claims.c5(temporal.evidence(run))]
+    return [claims.c5(temporal.evidence(run), {"untrained": [temporal.untrained(run)]})]
 
 
 def _events(run: Run) -> list[Verdict]:
@@ -177,3 +213,4 @@ SECTIONS: tuple[tuple[tuple[type[Parameters], ...], Callable[..., list[Verdict]]
     ((AdversarialParameters,), _adversarial),
     ((VggParameters, ManyClassesParameters), _appendix),
 )
+TITLES = {schema.notebook: schema.title for schemas, _ in SECTIONS for schema in schemas}  # of the chapters

@@ -39,13 +39,15 @@ class PageParameters(Spec):
 
 
 class Parameters(Spec):
-    """The parameters that every notebook has. `family`: the networks whose depth `depth` is; `notebook`: as above.
+    """The parameters that every notebook has. `family`: the networks whose depth `depth` is; `notebook`: as above;
+    `title`: how its heading begins.
 
     `preset` is by default "laptop" in chapters whose networks and results under it are all published, "quick" in others
     and in the quick start.
     """
 
     notebook: ClassVar[str] = ""
+    title: ClassVar[str] = ""
     family: ClassVar[str] = "resnet"
 
     preset: PresetName = "quick"
@@ -73,12 +75,14 @@ class QuickstartParameters(Parameters):
     """Those of the quick start."""
 
     notebook: ClassVar[str] = "00_quickstart"
+    title: ClassVar[str] = "Quickstart"
 
 
 class TrainingParameters(Parameters):
     """Those of the page on training."""
 
     notebook: ClassVar[str] = "01_training"
+    title: ClassVar[str] = "Training"
 
     preset: PresetName = "laptop"
 
@@ -87,6 +91,7 @@ class SpatialParameters(Parameters):
     """Those of the section on width and depth."""
 
     notebook: ClassVar[str] = "02_spatial_cka"
+    title: ClassVar[str] = "Space"
 
     widths: Widths | None = None
     depths: Depths | None = None
@@ -96,6 +101,7 @@ class AdversarialParameters(Parameters):
     """Those of the section on adversarial images."""
 
     notebook: ClassVar[str] = "06_adversarial"
+    title: ClassVar[str] = "Adversarial input"
 
     preset: PresetName = "laptop"
     method: Annotated[str, BeforeValidator(one_of("pgd", "fgsm"))] = "pgd"
@@ -120,6 +126,7 @@ class ResidualParameters(Parameters):
     """Those of the section on residual connections."""
 
     notebook: ClassVar[str] = "03_residual"
+    title: ClassVar[str] = "Residual connections"
 
     preset: PresetName = "laptop"
     shortcuts: Shortcuts | None = None
@@ -140,6 +147,7 @@ class TemporalParameters(Parameters):
     """Those of the section on time. A network of a single step has no dynamics: its own T starts from 2."""
 
     notebook: ClassVar[str] = "04_temporal"
+    title: ClassVar[str] = "Time"
 
     preset: PresetName = "laptop"
     T: Annotated[int, Field(ge=2, strict=True)] | None = None
@@ -156,6 +164,7 @@ class EventParameters(Parameters):
     """
 
     notebook: ClassVar[str] = "05_event_data"
+    title: ClassVar[str] = "Events instead of images"
     preset_names: ClassVar[Mapping[str, str]] = {"seeds": "event_seeds"}
 
     size: Annotated[int, Field(ge=4, multiple_of=4, strict=True)] | None = None
@@ -190,6 +199,7 @@ class VggParameters(Parameters):
     """Those of the appendix on VGG networks: depth and width are a VGG's."""
 
     notebook: ClassVar[str] = "a1_vgg"
+    title: ClassVar[str] = "VGG networks"
     family: ClassVar[str] = "vgg"
     preset_names: ClassVar[Mapping[str, str]] = {"depth": "vgg_depth", "width": "vgg_width"}
 
@@ -201,6 +211,7 @@ class ManyClassesParameters(Parameters):
     """Those of the appendix on CIFAR-100."""
 
     notebook: ClassVar[str] = "a2_cifar100"
+    title: ClassVar[str] = "Many classes"
 
     preset: PresetName = "laptop"
 

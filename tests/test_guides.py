@@ -16,6 +16,7 @@ from torch import nn
 from snnlib import parameters
 from snnlib.claims import CLAIMS
 from snnlib.spec import PRESETS
+from snnlib.sweep import CHAPTERS
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -29,6 +30,14 @@ def test_parameters_cell_is_what_is_validated(path: Path) -> None:
     exec(next(source for source in sources if source.startswith("# Parameters")), assigned)
     del assigned["__builtins__"]
     assert assigned == {name: field.default for name, field in schema.model_fields.items()}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_is_called_by_its_heading(chapter: str) -> None:
+    schema, _ = CHAPTERS[chapter]
+    heading = nbformat.read(REPOSITORY / "notebooks" / f"{chapter}.ipynb", as_version=4).cells[0].source.splitlines()[0]
+    assert schema.title
+    assert re.match(rf"# {re.escape(schema.title)}\b", heading)
 
 
 def rows_under(heading: str, text: str) -> list[list[str]]:

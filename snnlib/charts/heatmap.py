@@ -68,8 +68,13 @@ def heatmap(
         names=("layers_a[datum.i]", "layers_b[datum.j]"),
         titles=(*sides, value_title),
         domain=domain,
-        x=to_the_right(columns, parts.stage_axis(stages_b, f"{title_b} layers (call order)")),
-        y=upwards(rows, parts.stage_axis(stages_a, f"{title_a} layers (call order)", vertical=True)),
+        x=to_the_right(
+            columns, parts.stage_axis(stages_b, f"{title_b} layers (call order)", names=coordinates(table, "b"))
+        ),
+        y=upwards(
+            rows,
+            parts.stage_axis(stages_a, f"{title_a} layers (call order)", names=coordinates(table, "a"), vertical=True),
+        ),
     )
     step = max(1, size // max(rows, columns))
     chart = alt.layer(drawn, *stage_rules(stages_a, stages_b, diverging(domain)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -45,15 +46,27 @@ def segments(stages: Sequence[int]) -> list[tuple[int, int, str]]:
     return runs
 
 
-def stage_axis(
-    stages: Sequence[int], title: str, *, vertical: bool = False, first: float = 0.0, length: str | None = None
-) -> alt.Axis:
-    """An axis along depth: the names of the stages at their middles, or every so many layers if no stage is known.
+FEW = 16  # layers whose names an axis has room for
 
+
+def stage_axis(
+    stages: Sequence[int],
+    title: str,
+    *,
+    names: Sequence[str] = (),
+    vertical: bool = False,
+    first: float = 0.0,
+    length: str | None = None,
+) -> alt.Axis:
+    """An axis along depth: the names of the stages at their middles, or, if no stage is known, of the layers.
+
+    `names`: those of the layers; of more than `FEW`, and where there are none, every so many layers are numbered.
     `length`: the Vega signal that holds its length, where that is not the chart's own width or height.
     """
     runs = segments(stages)
-    if len(runs) == 1:  # a network without stages: count the layers
+    if len(runs) == 1 and 0 < len(names) <= FEW:
+        middles, labels = [i + 0.5 for i in range(len(names))], [*names]
+    elif len(runs) == 1:  # a network without stages: count the layers
         step = max(1, math.ceil(len(stages) / 8))
         middles = [i + 0.5 for i in range(0, len(stages), step)]
         labels = [str(i + 1) for i in range(0, len(stages), step)]
@@ -69,9 +82,7 @@ def stage_axis(
     side, room = ("height", 56) if vertical else ("width", 42)
     side = length or side
     parts = [
-        f"{side} * {g / len(stages):.4f} < {room} ? '' : '{label}'"
-        if tight
-        else f"'{label}'"  # labels are our own words
+        f"{side} * {g / len(stages):.4f} < {room} ? '' : {json.dumps(label)}" if tight else json.dumps(label)
         for label, tight, g in zip(labels, crowded, gap, strict=True)
     ]
     middles = [m + first for m in middles]

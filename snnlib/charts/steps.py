@@ -168,7 +168,7 @@ def step_curve(
         alt.param(name="layers", value=_named(layers)),
         alt.param(name="operations", value=[parts.operation(kind) for _, kind, _ in layers]),
         *_slider_of_T(tables, at),
-        parts.slider("step_at", f"time step, 1 to {most}: ", most, step),
+        parts.slider("step_at", f"time step, 1 to {most}, beyond T the last: ", most, step),
         alt.param(name="step", expr=f"min(step_at, {STEPS})"),
     )
     text = (

@@ -61,12 +61,14 @@ def differences(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> tuple[Effect,
     )
 
 
-def differences_by_block(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> dict[str, Effect]:
-    """The difference at equal epsilon of every block's output by itself, by the name of the block."""
-    first = pairs[0][0]
+def differences_by_block(
+    pairs: Sequence[tuple[xr.Dataset, xr.Dataset]], at_equal_loss: bool = False
+) -> dict[str, Effect]:
+    """The difference of every block's output by itself, by the block's name: at equal epsilon, or at equal loss."""
+    first, by_block = pairs[0][0], _by_block_at_loss if at_equal_loss else _by_block
     blocks = first["layer"].values[first["kind"].values == "sum"]
     return {
-        str(name): effect(str(name), lambda snn, ann, k=k: float(_by_block(snn, ann)[k]), pairs)
+        str(name): effect(str(name), lambda snn, ann, k=k: float(by_block(snn, ann)[k]), pairs)
         for k, name in enumerate(blocks)
     }
 
@@ -125,6 +127,10 @@ def _by_block(snn: xr.Dataset, ann: xr.Dataset) -> np.ndarray:
     """(blocks,) the same, of the output of each block."""
     by_epsilon = (outputs(drift(found)).isel(epsilon=slice(1, None)).values for found in (ann, snn))
     return np.subtract(*by_epsilon).mean(0)
+
+
+def _by_block_at_loss(snn: xr.Dataset, ann: xr.Dataset) -> np.ndarray:
+    return np.subtract(*(outputs(at_loss(found)).values for found in (ann, snn)))
 
 
 def _difference_at_loss(snn: xr.Dataset, ann: xr.Dataset) -> float:

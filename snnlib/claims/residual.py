@@ -13,7 +13,7 @@ networks with and without shortcuts. The inside is its mean and not its lowest l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -75,10 +75,29 @@ def rises(cka: Sequence[xr.DataArray], where: str) -> Effect:
     return effect(f"rise to the block's output, shortcuts {where} (CKA)", rise, cka)
 
 
-def c3(everywhere: Sequence[xr.DataArray]) -> Verdict:
-    """C3, from the comparison SNN × ANN of each pair of networks with shortcuts everywhere."""
-    falls = effect("fall inside the block, shortcuts everywhere (CKA)", fall, everywhere)
-    return judge(C3, [Bound(falls, LEAST), Bound(rises(everywhere, "everywhere"), LEAST)])
+def fall_and_rise(cka: Sequence[xr.DataArray]) -> tuple[Effect, Effect]:
+    """What C3 is judged by, of comparisons of networks with shortcuts everywhere."""
+    return effect("fall inside the block, shortcuts everywhere (CKA)", fall, cka), rises(cka, "everywhere")
+
+
+def block_by_block(cka: Sequence[xr.DataArray]) -> dict[str, tuple[Effect, Effect]]:
+    """The fall and the rise of every block by itself, by its name: the claim's are their means."""
+    pairs = [by_block(one) for one in cka]  # (group, block, place) each
+    inside = [pair.sel(place=list(INSIDE)).mean("place", skipna=False) for pair in pairs]
+    ends = [
+        [(pair.sel(place=end, drop=True) - of).assign_attrs(pair.attrs) for pair, of in zip(pairs, inside, strict=True)]
+        for end in ("input", "output")
+    ]
+    return {
+        str(block): tuple(effect("CKA", float, [one.sel(block=block, drop=True) for one in of_end]) for of_end in ends)
+        for block in pairs[0]["block"].values
+    }
+
+
+def c3(everywhere: Sequence[xr.DataArray], beside: Mapping[str, Sequence[xr.DataArray]] | None = None) -> Verdict:
+    """C3, from the comparison SNN × ANN of each pair of networks with shortcuts everywhere; `beside`: of others."""
+    others = {name: fall_and_rise(cka) for name, cka in (beside or {}).items()}
+    return judge(C3, [Bound(found, LEAST) for found in fall_and_rise(everywhere)], others)
 
 
 def c4(everywhere: Sequence[xr.DataArray], nowhere: Sequence[xr.DataArray]) -> Verdict:

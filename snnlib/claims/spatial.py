@@ -13,7 +13,7 @@ pairs at different places are on average, so a similarity that only falls with d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -67,9 +67,10 @@ OUTPUTS = {"sum": "block outputs", "act": "activations"}
 Ceilings = Sequence[tuple[xr.DataArray, xr.DataArray]]  # SNN x SNN and ANN x ANN, for each pair of networks
 
 
-def c1(cross: Sequence[xr.DataArray]) -> Verdict:
-    """Judge C1. `cross`: SNN x ANN, (group, layer_a, layer_b), one a pair of networks."""
-    return judge(C1, [Bound(contrast_effect(cross), LEAST_CONTRAST)])
+def c1(cross: Sequence[xr.DataArray], beside: Mapping[str, Sequence[xr.DataArray]] | None = None) -> Verdict:
+    """Judge C1. `cross`: SNN x ANN, (group, layer_a, layer_b), one a pair of networks; `beside`: the same of others."""
+    others = {name: (contrast_effect(arrays),) for name, arrays in (beside or {}).items()}
+    return judge(C1, [Bound(contrast_effect(cross), LEAST_CONTRAST)], others)
 
 
 def c2(

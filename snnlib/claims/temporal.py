@@ -9,13 +9,13 @@ The dynamics of layer :math:`l` is what its time steps lack of being alike, over
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import effect
+from snnlib.evidence import Effect, effect
 from snnlib.tables import by_step
 
 LEAST, HARDLY = 0.05, 0.1  # of CKA
@@ -54,37 +54,49 @@ def dynamics_of_steps(steps: xr.DataArray) -> xr.DataArray:
     return (1 - alike).assign_attrs(steps.attrs)
 
 
-def blocks_of_stage(layers: xr.DataArray, last: bool) -> xr.DataArray:
-    """Of an array over (layer, ...) the block outputs of the last or the first stage.
+def layers_of_stage(layers: xr.DataArray, last: bool, kind: str | None = "sum") -> xr.DataArray:
+    """Of an array over (layer, ...) the layers of one kind, block outputs ("sum"), of the last or the first stage.
+
+    Args:
+        kind: as along layers; None for layers of all kinds.
 
     Raises:
-        ValueError: a network without residual blocks.
+        ValueError: a network without such layers, as those without residual blocks have no block outputs.
     """
-    blocks = layers.isel(layer=((layers["kind"] == "sum") & (layers["stage"] >= 0)).values)
-    if not blocks.sizes["layer"]:
-        raise ValueError("these networks have no residual blocks, whose outputs the dynamics are read from")
-    stage = blocks["stage"].max() if last else blocks["stage"].min()
-    return blocks.isel(layer=(blocks["stage"] == stage).values)
+    wanted = (layers["stage"] >= 0) & (True if kind is None else layers["kind"] == kind)
+    found = layers.isel(layer=wanted.values)
+    if not found.sizes["layer"]:
+        raise ValueError(f"these networks have no residual blocks with layers of kind {kind!r} to read dynamics from")
+    stage = found["stage"].max() if last else found["stage"].min()
+    return found.isel(layer=(found["stage"] == stage).values)
 
 
-def of_first_stage(change: xr.DataArray) -> xr.DataArray:
-    """Of dynamics over (..., layer) the mean of the first stage's block outputs, (...); nan where one has no CKA."""
-    return blocks_of_stage(change, last=False).mean("layer", skipna=False, keep_attrs=True)
+def of_first_stage(change: xr.DataArray, kind: str | None = "sum") -> xr.DataArray:
+    """Of dynamics over (..., layer) the mean of the first stage's block outputs, or of its layers of another kind,
+    (...); nan where one has no CKA."""
+    return layers_of_stage(change, False, kind).mean("layer", skipna=False, keep_attrs=True)
 
 
-def of_last_stage(change: xr.DataArray) -> xr.DataArray:
+def of_last_stage(change: xr.DataArray, kind: str | None = "sum") -> xr.DataArray:
     """The same of the last stage's."""
-    return blocks_of_stage(change, last=True).mean("layer", skipna=False, keep_attrs=True)
+    return layers_of_stage(change, True, kind).mean("layer", skipna=False, keep_attrs=True)
 
 
-def last_minus_first(change: xr.DataArray) -> xr.DataArray:
+def last_minus_first(change: xr.DataArray, kind: str | None = "sum") -> xr.DataArray:
     """How much more the last stage has than the first."""
-    return (of_last_stage(change) - of_first_stage(change)).assign_attrs(change.attrs)
+    return (of_last_stage(change, kind) - of_first_stage(change, kind)).assign_attrs(change.attrs)
 
 
-def c5(within: Sequence[xr.DataArray]) -> Verdict:
-    """C5, from the comparison of each SNN with itself, step by step."""
+def c5(within: Sequence[xr.DataArray], beside: Mapping[str, Sequence[xr.DataArray]] | None = None) -> Verdict:
+    """C5, from the comparison of each SNN with itself, step by step; `beside`: the same of other networks."""
+    more, shallow = _more_and_shallow(within)
+    others = {name: _more_and_shallow(cka) for name, cka in (beside or {}).items()}
+    return judge(C5, [Bound(more, LEAST), Bound(shallow, HARDLY, at_most=True)], others)
+
+
+def _more_and_shallow(within: Sequence[xr.DataArray]) -> tuple[Effect, Effect]:
     changes = [dynamics(cka) for cka in within]
-    more = effect("dynamics, last stage minus first (1 − CKA)", float, [last_minus_first(c) for c in changes])
-    shallow = effect("dynamics of the first stage (1 − CKA)", float, [of_first_stage(c) for c in changes])
-    return judge(C5, [Bound(more, LEAST), Bound(shallow, HARDLY, at_most=True)])
+    return (
+        effect("dynamics, last stage minus first (1 − CKA)", float, [last_minus_first(c) for c in changes]),
+        effect("dynamics of the first stage (1 − CKA)", float, [of_first_stage(c) for c in changes]),
+    )

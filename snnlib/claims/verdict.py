@@ -2,14 +2,18 @@
 
 The criterion is stated before the result and does not depend on it: an effect and the bound that it must keep. The
 interval decides: wholly beyond the bound, the claim is supported; wholly short of it, not supported; else, or where a
-single pair of networks leaves the error over seeds unknown, undecided.
+single pair of networks leaves the error over seeds unknown, undecided. An effect may be surely there and surely too
+small for its bound: the claim is then not supported, and the verdict says that much.
+
+What is measured by itself can mislead. So a verdict may carry the same effects of networks without spikes, or without
+learning: a claim that holds of these too is not one about spikes, or about learning. They decide nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from snnlib.evidence import Effect
@@ -49,7 +53,14 @@ class Bound:
     @property
     def kept(self) -> str:
         """What the interval says of the bound: kept, not kept, or open."""
+        if self.falls_short:
+            return "not kept, though surely above 0"
         return {"supported": "kept", "not supported": "not kept", "undecided": "open"}[self.word]
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether the effect is surely there, and surely smaller than wanted."""
+        return self.word == "not supported" and not self.at_most and self.effect.low > 0
 
     @property
     def word(self) -> Word:
@@ -64,15 +75,28 @@ class Bound:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on a claim under one protocol, with the effects it rests on."""
+    """The verdict on a claim under one protocol, with the effects it rests on.
+
+    `beside`: by the name of other networks, the same effects of theirs, in the order of the bounds.
+    """
 
     claim: Claim
     bounds: tuple[Bound, ...]
     word: Word
+    beside: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether nothing but the size of effects that are surely there keeps the claim from being supported."""
+        short = [bound.falls_short for bound in self.bounds]
+        return any(short) and all(s or b.word == "supported" for s, b in zip(short, self.bounds, strict=True))
 
 
-def judge(claim: Claim, bounds: Sequence[Bound]) -> Verdict:
+def judge(claim: Claim, bounds: Sequence[Bound], beside: Mapping[str, tuple[Effect, ...]] | None = None) -> Verdict:
     """All bounds must be kept: supported if all are, not supported if one surely is not, else undecided.
+
+    Args:
+        beside: as `Verdict` has it.
 
     Raises:
         ValueError: no bounds.
@@ -85,4 +109,4 @@ def judge(claim: Claim, bounds: Sequence[Bound]) -> Verdict:
         word = "not supported"
     elif all(w == "supported" for w in words):
         word = "supported"
-    return Verdict(claim, tuple(bounds), word)
+    return Verdict(claim, tuple(bounds), word, beside or {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +10,12 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.claims.adversarial import LOST, at_loss, differences, differences_by_block, drift, of_blocks
+from snnlib.claims.adversarial import LEAST, LOST, at_loss, differences, differences_by_block, drift, of_blocks
 from snnlib.claims.verdict import Bound
 from snnlib.evidence import GROUP, Effect, effect, share
 from snnlib.similarity import MEASURES
 from snnlib.studies.adversarial import KINDS, Adversarial
-from snnlib.studies.rows import SECOND
+from snnlib.studies.rows import SECOND, point
 from snnlib.tables import all_images
 
 # ---- tables for charts
@@ -51,13 +51,26 @@ def _against_epsilon(
     of: Callable[[tuple[str, str], float], Effect],
     scale: float = 1,
 ) -> pd.DataFrame:
-    rows = [
-        {"setting": epsilon, "network": name, **{k: scale * getattr(found, k) for k in ("value", "low", "high")}}
-        for epsilon in results.epsilons
-        for key, name in series.items()
-        for found in [of(key, epsilon)]
-    ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [point(epsilon, name, of(key, epsilon), scale) for epsilon in results.epsilons for key, name in series.items()]
+    )
+
+
+def difference(results: Adversarial) -> pd.DataFrame:
+    """Drift of block outputs of the ANN minus that of the SNN, pair by pair, against epsilon, for `charts.sweep`."""
+    series = {"white box": results.white_box}
+    series["noise"] = list(zip(*(results.found["noise", kind] for kind in KINDS), strict=True))
+    return pd.DataFrame(
+        [point(e, name, _difference_at(pairs, e)) for e in results.epsilons for name, pairs in series.items()]
+    )
+
+
+def _difference_at(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]], epsilon: float) -> Effect:
+    def measure(snn: xr.Dataset, ann: xr.Dataset) -> float:
+        of_ann, of_snn = (float(of_blocks(drift(found)).sel(epsilon=epsilon)) for found in (ann, snn))
+        return of_ann - of_snn
+
+    return effect("drift of block outputs, ANN − SNN", measure, pairs)
 
 
 def drift_by_layer(
@@ -222,9 +235,22 @@ def signs_in_words(results: Adversarial) -> str:
         most = f" (farthest in `{farthest}`, {found[farthest].numbers()})" if farthest else ""
         parts.append(f"wholly {word} zero in {len(found)} of {len(blocks)} blocks{most}")
     said.append(f"Block by block at equal ε, the interval is {' and '.join(parts)}.")
+    at_half = differences_by_block(pairs, at_equal_loss=True)
+    counts = (sum(one.low > 0 for one in at_half.values()), sum(one.high < 0 for one in at_half.values()))
+    said.append(f"At equal loss it is above zero in {counts[0]} of {len(at_half)} and below in {counts[1]}.")
     if all(sides.values()):
         said.append("What has opposite signs cancels in the means that the verdict is on.")
+    larger = max((_drift_at_loss(results, kind) for kind in KINDS), key=lambda one: one.value)
+    if larger.high < LEAST:
+        said.append(
+            f"At equal loss no network has drifted by more than {larger.numbers()} on average: a difference of "
+            f"{LEAST:g}, as the criterion asks for, could not come of that."
+        )
     return " ".join(said)
+
+
+def _drift_at_loss(results: Adversarial, kind: str) -> Effect:
+    return _mean(results, kind, lambda found: float(of_blocks(at_loss(found))))
 
 
 def loss_in_words(results: Adversarial) -> str:
@@ -238,7 +264,7 @@ def loss_in_words(results: Adversarial) -> str:
             parts.append(f"the {kind} does not lose {lost} within the sweep{where}, and has no curve")
             continue
         epsilon = _mean(results, kind, lambda found: float(at_loss(found)["epsilon"]))
-        drifts = _mean(results, kind, lambda found: float(of_blocks(at_loss(found))))
+        drifts = _drift_at_loss(results, kind)
         parts.append(
             f"the {kind} has lost {lost} at ε = {epsilon.numbers(4)}, where the outputs of its blocks have drifted by "
             f"{drifts.numbers(3)} on average"

@@ -20,10 +20,10 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.claims.temporal import (
-    blocks_of_stage,
     dynamics,
     dynamics_of_steps,
     last_minus_first,
+    layers_of_stage,
     of_first_stage,
     of_last_stage,
 )
@@ -59,16 +59,19 @@ def dynamics_along_depth(results: Temporal) -> pd.DataFrame:
     others = rows.second_measures(
         {name: results.measures[name] for name in (snn_of(results.T), untrained_of(results.T))}, table
     )
-    return pd.concat([*(curve.assign(measure=MEASURES["cka"].title) for curve in cka), *others], ignore_index=True)
+    found = pd.concat([*(curve.assign(measure=MEASURES["cka"].title) for curve in cka), *others], ignore_index=True)
+    inside = zip(found["layer"], found["stage"], strict=True)  # "stage1.0.conv1" and "stage1.0" are of block "stage1.0"
+    return found.assign(block=[".".join(name.split(".")[:2]) if stage >= 0 else "" for name, stage in inside])
 
 
-def dynamics_of_stages(results: Temporal) -> dict[str, tuple[Effect, Effect, Effect]]:
+def dynamics_of_stages(results: Temporal, kind: str | None = "sum") -> dict[str, tuple[Effect, Effect, Effect]]:
     """By series, the mean dynamics of the block outputs of the first and of the last stage, and the last minus the
-    first: what C5 is judged by, of every network, the untrained one too."""
+    first: what C5 is judged by, of every network, the untrained one too. Of layers of another kind the claim says
+    nothing; None takes all."""
     changes = {series: [dynamics(cka) for cka in arrays] for series, arrays in moving(results).items()}
     return {
         series: tuple(
-            effect("dynamics (1 − CKA)", float, [of(change) for change in of_series])
+            effect("dynamics (1 − CKA)", float, [of(change, kind) for change in of_series])
             for of in (of_first_stage, of_last_stage, last_minus_first)
         )
         for series, of_series in changes.items()
@@ -116,7 +119,7 @@ def _outer_minus_neighbours(blocks: xr.DataArray) -> np.ndarray:
 def _last_stage(results: Temporal) -> dict[str, list[xr.DataArray]]:
     """The block outputs of the last stage, (group, layer, step_a, step_b), of each network of `moving`."""
     return {
-        series: [blocks_of_stage(tables.by_step(cka), last=True) for cka in arrays]
+        series: [layers_of_stage(tables.by_step(cka), last=True) for cka in arrays]
         for series, arrays in moving(results).items()
     }
 

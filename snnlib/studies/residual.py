@@ -53,6 +53,21 @@ def evidence(run: Run) -> dict[str, list[xr.DataArray]]:
     return _compared(run, cases, specs)
 
 
+def controls(run: Run) -> dict[str, list[xr.DataArray]]:
+    """`Residual.controls`: two networks of one kind, where there is a second seed, and what chance makes similar."""
+    i, j = tables.seed_pairs(run.seeds)[0]
+    snn, ann = run.network(spiking=True, seed=i), run.network(spiking=False, seed=j)
+    found = {}
+    if i != j:  # a ceiling needs a second seed
+        found[CEILING] = [run.compare(run.network(spiking=False, seed=i), ann, groups=True)]
+    untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
+    found["untrained"] = [run.compare(*untrained, groups=True)]
+    found["shuffled"] = [run.compare(snn, ann, groups=True, pairing="shuffled")]
+    if i != j:
+        found["ceiling, SNN × SNN"] = [run.compare(snn, run.network(spiking=True, seed=j), groups=True)]
+    return found
+
+
 def _cases(run: Run) -> list[Variant]:
     """Where shortcuts are, in words and in the networks, and the seeds of an SNN and an ANN, for every comparison."""
     pairs = tables.seed_pairs(run.seeds)
@@ -88,17 +103,9 @@ def residual(run: Run) -> Residual:
         tables.accuracies([network]).assign(shortcuts=name)
         for (name, _, _), network in zip(specs, networks, strict=True)
     ]
-    cka = _compared(run, cases, specs)
+    cka, controlled = _compared(run, cases, specs), controls(run)
 
-    (i, j), controls = pairs[0], {}
-    snn, ann = specs[EVERYWHERE, True, i], specs[EVERYWHERE, False, j]
-    if i != j:  # a ceiling needs a second seed
-        controls[CEILING] = [run.compare(run.network(spiking=False, seed=i), ann, groups=True)]
-    untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
-    controls["untrained"] = [run.compare(*untrained, groups=True)]
-    controls["shuffled"] = [run.compare(snn, ann, groups=True, pairing="shuffled")]
-    if i != j:
-        controls["ceiling, SNN × SNN"] = [run.compare(snn, run.network(spiking=True, seed=j), groups=True)]
+    i, j = pairs[0]
     measures = {name: run.measures(specs[name, True, i], specs[name, False, j]) for name in (EVERYWHERE, NOWHERE)}
     beside = {}
     for name, kept in ((EVERYWHERE, True), (NOWHERE, False)):
@@ -107,7 +114,7 @@ def residual(run: Run) -> Residual:
             beside[f"{CEILING}, {name}"] = run.measures(other, ann, jackknife=False)
         untrained = [run.network(spiking=k, seed=s, residual=kept, epochs=0) for k, s in ((True, i), (False, j))]
         beside[f"untrained, {name}"] = run.measures(*untrained, jackknife=False)
-    return Residual(cka, controls, measures, beside, pd.concat(accuracy, ignore_index=True), networks, run.n_test)
+    return Residual(cka, controlled, measures, beside, pd.concat(accuracy, ignore_index=True), networks, run.n_test)
 
 
 def in_stages(kept: Sequence[int]) -> str:

@@ -71,6 +71,12 @@ def evidence(run: Run) -> list[xr.DataArray]:
     return [run.compare(snn, snn, groups=True, time="each") for snn in snns]
 
 
+def untrained(run: Run) -> xr.DataArray:
+    """`Temporal.untrained`: the dynamics that C5 would find without learning."""
+    snn = _snn(run, run.value("T"), tables.seed_pairs(run.seeds)[0][0], epochs=0)
+    return run.compare(snn, snn, groups=True, time="each")
+
+
 def flattened(run: Run) -> Flattened:
     """Train what is missing, all together, and compare it with time flattened."""
     own, cases = run.value("T"), _cases(run)
@@ -123,7 +129,7 @@ def temporal(run: Run) -> Temporal:
         within={T: others.get(T, judged) for T in cases},
         across={T: [run.compare(snn[T, i], ann[j], **each) for i, j in pairs] for T, pairs in cases.items()},
         rates={T: [run.rates(snn[T, i], groups=True) for i, _ in pairs] for T, pairs in cases.items()},
-        untrained=run.compare(initial, initial, **each),
+        untrained=untrained(run),
         step_controls={series: run.compare(*both, **each, **pairing[series]) for series, both in beside.items()},
         measures=measures,
         accuracy=pd.concat(accuracy, ignore_index=True),
