@@ -8,10 +8,12 @@ others show.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from snnlib.data.download import MissingData
 from snnlib.data.images import KNOWN, ImageData, describe, open_images
+from snnlib.entries import damage, read_card
 from snnlib.spec import DataSpec, TrainSpec
 from snnlib.store import Store
 
@@ -58,10 +60,17 @@ def _published(
     store: Store, dataset: str, frames: int | None = None, size: int | None = None
 ) -> dict[DataSpec, Candidate]:
     """What published networks of a data set were trained on: of a subset, or of simulated events, all that is known."""
-    found = {}
-    for entry in store.entries():
-        if entry.layer == "published" and isinstance(entry.spec, TrainSpec) and entry.card.get("images"):
-            data, images = entry.spec.data, entry.card["images"]
-            if (data.dataset, data.frames) == (dataset, frames) and size in (None, data.image_size):
+    found: dict[DataSpec, Candidate] = {}
+    for layer, folder in store.folders():
+        if layer != "published":
+            continue
+        with suppress(OSError, ValueError, KeyError, TypeError):  # of a damaged card, which is passed over
+            card = read_card(folder)
+            if card["kind"] != TrainSpec.__name__ or card["spec"]["data"]["dataset"] != dataset or not card["images"]:
+                continue
+            data, images = DataSpec(**card["spec"]["data"]), card["images"]
+            fits = data.frames == frames and size in (None, data.image_size)
+            # one undamaged network is enough: to hold all weights against their checksums would take longer
+            if fits and data not in found and damage(folder) is None:
                 found[data] = Candidate(data, images["title"], images["train"], images["test"])
     return found

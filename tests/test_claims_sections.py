@@ -2,59 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 from chart_tables import layers
+from claim_tables import blocks_of, grouped, several, steps_of
 
 import snnlib
 from snnlib import notebook, tables
 from snnlib.claims import Verdict
-from snnlib.claims.residual import C3, c3, c4, fall, jaggedness, rise, rise_by_stage
+from snnlib.claims.residual import C3, c3, c4, fall_and_rise, jaggedness, rise, rise_by_stage
 from snnlib.claims.temporal import c5, dynamics, of_first_stage, of_last_stage
-
-RNG = np.random.default_rng(0)
-
-
-def coordinates() -> dict[str, tuple[str, list]]:
-    return {
-        f"{what}_{side}": (f"layer_{side}", [layer[i] for layer in layers()])
-        for side in "ab"
-        for i, what in enumerate(("layer", "kind", "stage"))
-    }
-
-
-def grouped(cka: xr.DataArray, spread: float, groups: int = 8) -> xr.DataArray:
-    """With one group of images left out at a time: the same values, shifted layer by layer."""
-    left_out = [cka + spread * RNG.normal(size=(cka.sizes["layer_a"],) + (1,) * (cka.ndim - 1)) for _ in range(groups)]
-    return xr.concat([cka, *left_out], "group").assign_attrs(n_images=96)
-
 
 # ---- residual connections
 
 
-def blocks_of(ends: float, inside: float, output: float | None = None, noise: float = 0.002) -> xr.DataArray:
-    """`ends` at the stem and the block outputs, `inside` in the branches, nonsense off the diagonal."""
-    names = [name for name, _, _ in layers()]
-    values = RNG.uniform(-0.1, 1, (len(names), len(names)))  # what is not of corresponding layers plays no part
-    for i, (name, kind, stage) in enumerate(layers()):
-        if kind == "sum":
-            values[i, i] = ends if output is None else output
-        elif ".shortcut." not in name:  # beside the branch
-            values[i, i] = ends if stage == -1 else inside
-        values[i, i] += noise * RNG.normal()
-    return xr.DataArray(values, dims=("layer_a", "layer_b"), coords=coordinates(), attrs={"n_images": 96})
-
-
-def several(*pairs: tuple[float, float]) -> list[xr.DataArray]:
-    return [blocks_of(*pair) for pair in pairs]
-
-
 def word(verdict: Verdict) -> str:
     return verdict.word
+
+
+def fall(cka: xr.DataArray) -> float:
+    return fall_and_rise([cka])[0].value
 
 
 def test_fall_and_rise_are_read_from_the_named_places() -> None:
@@ -165,18 +134,6 @@ def test_the_notebook_says_what_a_verdict_rests_on() -> None:
 
 
 # ---- time
-
-
-def steps_of(change: Mapping[int, float], T: int = 4, noise: float = 0.001) -> xr.DataArray:
-    """A network with itself whose layers of a stage have CKA 1 - change at all pairs of different steps."""
-    names = layers()
-    values = RNG.uniform(-0.1, 1, (len(names), T, len(names), T))
-    for i, (_, _, stage) in enumerate(names):
-        values[i, :, i, :] = 1 - change.get(stage, 0.0) + noise * RNG.normal()
-        values[i, np.arange(T), i, np.arange(T)] = 1
-    coords = {**coordinates(), "step_a": np.arange(1, T + 1), "step_b": np.arange(1, T + 1)}
-    dims = ("layer_a", "step_a", "layer_b", "step_b")
-    return xr.DataArray(values, dims=dims, coords=coords, attrs={"n_images": 96})
 
 
 @pytest.mark.parametrize(

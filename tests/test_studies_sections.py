@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 from chart_tables import layers
+from claim_tables import band, blocks_of, grouped
 from scipy import stats
-from test_claims_sections import blocks_of, grouped
 
 from snnlib import charts, ledger
 from snnlib.claims.residual import c4
@@ -65,13 +65,6 @@ def blocks() -> residual.Residual:
     accuracy = pd.DataFrame(said, columns=["shortcuts", "network", "accuracy"])
     measured = {name: measures() for name in ("everywhere", "nowhere")}
     return residual.Residual(cka, {}, measured, {"untrained, nowhere": measures()}, accuracy, [], 100)
-
-
-def band(values: np.ndarray) -> list[float]:
-    """A value and its 95 % interval over images, from all images and one group left out at a time."""
-    error = np.sqrt(7 / 8 * ((values[1:] - values[1:].mean()) ** 2).sum())
-    half = stats.t.ppf(0.975, 7) * error
-    return [values[0], values[0] - half, values[0] + half]
 
 
 def test_other_measures_stand_at_the_places_of_the_blocks(blocks: residual.Residual) -> None:
@@ -201,6 +194,7 @@ def test_more_pairs_without_shortcuts_leave_the_first_pair_first() -> None:
 def test_the_front_page_judges_the_same_pairs(blocks: residual.Residual, monkeypatch: pytest.MonkeyPatch) -> None:
     more = {**blocks.cka, "everywhere": blocks.cka["everywhere"] * 2}
     monkeypatch.setattr(residual, "evidence", lambda run: more)
+    monkeypatch.setattr(residual, "controls", lambda run: blocks.controls)
     c3, c4_of_two = ledger._residual(None)
     assert [verdict.bounds[-1].effect.seeds for verdict in (c3, c4_of_two)] == [4, 2]
 

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from chart_tables import layers
-from test_claims_sections import blocks_of, grouped, steps_of
-from test_studies_sections import band
+from claim_tables import band, blocks_of, grouped, steps_of
 
 from snnlib import charts, tables
 from snnlib.claims.temporal import c5

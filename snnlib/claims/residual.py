@@ -47,20 +47,15 @@ C4 = Claim(
 )
 
 
-def fall(cka: xr.DataArray) -> float:
-    """Mean over blocks of CKA at the input minus inside the branch; nan where a layer has no CKA."""
-    return _mean(by_block(cka), "input")
-
-
 def rise(cka: xr.DataArray) -> float:
     """Mean over blocks of CKA at the output minus inside the branch; nan where a layer has no CKA."""
-    return _mean(by_block(cka), "output")
+    return _mean(by_block(cka))
 
 
 def rise_by_stage(cka: xr.DataArray) -> dict[int, float]:
     """The rise of the blocks of each stage."""
     table = by_block(cka)
-    return {int(s): _mean(table[(table["stage"] == s).values], "output") for s in np.unique(table["stage"])}
+    return {int(s): _mean(table[(table["stage"] == s).values]) for s in np.unique(table["stage"])}
 
 
 def jaggedness(cka: xr.DataArray) -> float:
@@ -77,21 +72,34 @@ def rises(cka: Sequence[xr.DataArray], where: str) -> Effect:
 
 def fall_and_rise(cka: Sequence[xr.DataArray]) -> tuple[Effect, Effect]:
     """What C3 is judged by, of comparisons of networks with shortcuts everywhere."""
-    return effect("fall inside the block, shortcuts everywhere (CKA)", fall, cka), rises(cka, "everywhere")
+    names = ("fall inside the block", "rise to the block's output")
+
+    def over_blocks(blocks: xr.DataArray) -> float:
+        return float(blocks.mean(skipna=False))
+
+    return tuple(
+        effect(f"{name}, shortcuts everywhere (CKA)", over_blocks, of_end)
+        for name, of_end in zip(names, _above_inside(cka), strict=True)
+    )
 
 
 def block_by_block(cka: Sequence[xr.DataArray]) -> dict[str, tuple[Effect, Effect]]:
     """The fall and the rise of every block by itself, by its name: the claim's are their means."""
-    pairs = [by_block(one) for one in cka]  # (group, block, place) each
-    inside = [pair.sel(place=list(INSIDE)).mean("place", skipna=False) for pair in pairs]
-    ends = [
-        [(pair.sel(place=end, drop=True) - of).assign_attrs(pair.attrs) for pair, of in zip(pairs, inside, strict=True)]
-        for end in ("input", "output")
-    ]
+    ends = _above_inside(cka)
     return {
         str(block): tuple(effect("CKA", float, [one.sel(block=block, drop=True) for one in of_end]) for of_end in ends)
-        for block in pairs[0]["block"].values
+        for block in ends[0][0]["block"].values
     }
+
+
+def _above_inside(cka: Sequence[xr.DataArray]) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
+    """How far the input of every block, and its output, lie above its inside: (group, block) for each comparison."""
+    pairs = [by_block(one) for one in cka]  # (group, block, place)
+    inside = [pair.sel(place=list(INSIDE)).mean("place", skipna=False) for pair in pairs]
+    return tuple(
+        [(pair.sel(place=end, drop=True) - of).assign_attrs(pair.attrs) for pair, of in zip(pairs, inside, strict=True)]
+        for end in ("input", "output")
+    )
 
 
 def c3(everywhere: Sequence[xr.DataArray], beside: Mapping[str, Sequence[xr.DataArray]] | None = None) -> Verdict:
@@ -107,6 +115,6 @@ def c4(everywhere: Sequence[xr.DataArray], nowhere: Sequence[xr.DataArray]) -> V
     return judge(C4, [Bound(rises(nowhere, "nowhere"), LEAST, at_most=True), Bound(less, LEAST)])
 
 
-def _mean(table: xr.DataArray, end: str) -> float:
+def _mean(table: xr.DataArray) -> float:
     inside = table.sel(place=list(INSIDE)).values.mean(-1)  # (B, |I|) -> (B,)
-    return float((table.sel(place=end).values - inside).mean())
+    return float((table.sel(place="output").values - inside).mean())

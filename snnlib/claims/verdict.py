@@ -54,7 +54,7 @@ class Bound:
     def kept(self) -> str:
         """What the interval says of the bound: kept, not kept, or open."""
         if self.falls_short:
-            return "not kept, though surely above 0"
+            return "not kept, though the interval is above 0"
         return {"supported": "kept", "not supported": "not kept", "undecided": "open"}[self.word]
 
     @property

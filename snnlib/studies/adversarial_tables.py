@@ -240,7 +240,8 @@ def signs_in_words(results: Adversarial) -> str:
     said.append(f"At equal loss it is above zero in {counts[0]} of {len(at_half)} and below in {counts[1]}.")
     if all(sides.values()):
         said.append("What has opposite signs cancels in the means that the verdict is on.")
-    larger = max((_drift_at_loss(results, kind) for kind in KINDS), key=lambda one: one.value)
+    drifts = (_drift_at_loss([pair[k] for pair in pairs]) for k, _ in enumerate(KINDS))
+    larger = max(drifts, key=lambda one: one.value)
     if larger.high < LEAST:
         said.append(
             f"At equal loss no network has drifted by more than {larger.numbers()} on average: a difference of "
@@ -249,8 +250,9 @@ def signs_in_words(results: Adversarial) -> str:
     return " ".join(said)
 
 
-def _drift_at_loss(results: Adversarial, kind: str) -> Effect:
-    return _mean(results, kind, lambda found: float(of_blocks(at_loss(found))))
+def _drift_at_loss(networks: Sequence[xr.Dataset]) -> Effect:
+    """Drift of block outputs where the claim's share of the accuracy is lost, of networks attacked on themselves."""
+    return effect("", lambda found: float(of_blocks(at_loss(found))), [(one,) for one in networks])
 
 
 def loss_in_words(results: Adversarial) -> str:
@@ -264,7 +266,7 @@ def loss_in_words(results: Adversarial) -> str:
             parts.append(f"the {kind} does not lose {lost} within the sweep{where}, and has no curve")
             continue
         epsilon = _mean(results, kind, lambda found: float(at_loss(found)["epsilon"]))
-        drifts = _drift_at_loss(results, kind)
+        drifts = _drift_at_loss(pairs)
         parts.append(
             f"the {kind} has lost {lost} at ε = {epsilon.numbers(4)}, where the outputs of its blocks have drifted by "
             f"{drifts.numbers(3)} on average"
