@@ -107,9 +107,9 @@ def answers(lines: list[Line]) -> Markdown:
     for question, about in QUESTIONS.items():
         words: dict[str, list[str]] = {}
         for verdict in (line.verdict for line in lines if line.verdict.claim.question == question):
-            words.setdefault(verdict.word, []).append(verdict.claim.id)
-        found = [f"{', '.join(ids)} {'is' if len(ids) == 1 else 'are'} {word}" for word, ids in words.items()]
-        said.append(f"- **Question {question}**, {about}: {'; '.join(found)}.")
+            words.setdefault(verdict.word, []).append(f"{verdict.claim.short} ({verdict.claim.id})")
+        said.append(f"- **Question {question}**, {about}:")
+        said += [f"  - **{word}**: {'; '.join(words[word])}" for word in SIGNS if word in words]
     if beside := [words for line in lines for words in _beside(line.verdict)]:
         said.append(
             "\nSome of these effects were measured in other networks, too. What untrained networks have as well is not "

@@ -12,7 +12,7 @@ from snnlib.claims.temporal import dynamics, of_first_stage, of_last_stage
 from snnlib.evidence import Effect
 from snnlib.ledger import Line, answers, as_table
 
-CLAIM = Claim("C0", "statement", "criterion", "Fig. 0", ("03_residual",))
+CLAIM = Claim("C0", "in short", "statement", "criterion", "Fig. 0", ("03_residual",))
 
 
 def bound(low: float, high: float, **given: bool) -> Bound:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from snnlib.claims import CLAIMS, Verdict
+from snnlib import tables
+from snnlib.claims import C5, CLAIMS, Verdict
 from snnlib.ledger import Line, answers, protocol
 from snnlib.run import Run
 from snnlib.spec import PRESETS, Spec, TrainSpec
@@ -39,9 +41,22 @@ def test_verdicts_under_several_presets_have_one_each_that_names_its_claims(run)
 def test_each_question_is_answered_by_its_claims_and_their_words(run) -> None:
     words = ["supported", "undecided", "not supported", "undecided", "supported", "undecided", "undecided", "supported"]
     lines = [Line(Verdict(claim, (), word), (run,)) for claim, word in zip(CLAIMS, words, strict=True)]
-    one, two = answers(lines).data.splitlines()
-    assert one.endswith(": C1, C8 are supported; C2, C4, C6, C7 are undecided; C3 is not supported.")
-    assert two.endswith(": C5 is supported.")
+    one, two = answers(lines).data.split("- **Question ")[1:]
+    said = [line.strip() for line in one.splitlines()[1:]]
+    assert [re.findall(r"\((C\d)\)", line) for line in said] == [["C1", "C8"], ["C3"], ["C2", "C4", "C6", "C7"]]
+    assert [line.partition(":")[0] for line in said] == ["- **supported**", "- **not supported**", "- **undecided**"]
+    assert two.splitlines()[1:] == [f"  - **supported**: {C5.short} (C5)"]
+
+
+def test_the_protocol_has_the_accuracies_of_the_networks(run) -> None:
+    assert "test accuracy on Digits, ResNet-20: not known" in protocol([line(1, run)]).data
+    shares = {"SNN": [], "ANN": []}
+    for kind, accuracies in shares.items():
+        for seed in run.seeds:
+            network = run.train(run.network(spiking=kind == "SNN", seed=seed))
+            accuracies.append(network.history[-1]["test_accuracy"])
+    said = ", ".join(f"{kind} {tables.percent(accuracies)}" for kind, accuracies in shares.items())
+    assert f" · test accuracy on Digits, ResNet-20: {said} · trained on " in protocol([line(1, run)]).data
 
 
 def test_a_verdict_on_chapters_of_two_presets_names_both(run) -> None:

@@ -20,7 +20,7 @@ from snnlib.publish import publish
 from snnlib.run import Run
 from snnlib.spec import SamplesSpec, SpecError
 from snnlib.store import Store
-from snnlib.studies.appendix import by_operation, examples, further_case, in_words
+from snnlib.studies.appendix import by_operation, examples, further_case, in_words, pairs_in_words
 
 
 @pytest.fixture
@@ -67,6 +67,15 @@ def test_a_case_has_its_nulls_and_ceilings_and_is_computed_once(vgg, computed):
     assert f"SNN × ANN is **{values['SNN × ANN'].mean():.2f} (" in said
     assert f"ANN × ANN {values['ceiling, ANN × ANN'].mean():.2f} (" in said
     assert f"its ceiling is SNN × SNN {values['ceiling, SNN × SNN'].mean():.2f} (" in said
+    # pair by pair, the verdict's own numbers
+    table = [row.strip("|").split(" | ") for row in pairs_in_words(found).splitlines() if re.match(r"\| \d", row)]
+    assert [row[0].strip() for row in table] == ["1", "2"]
+    acts = [i for i, layer in enumerate(found.cross["layer_a"].values) if found.cross["kind_a"].values[i] == "act"]
+    pair = found.case.pairs[0]
+    known = np.stack([np.diag(cka.values[0]) for cka in (pair.cross, pair.untrained, pair.shuffled, *pair.ceilings)])
+    means = known[:, [i for i in acts if np.isfinite(known[:, i]).all()]].mean(1)
+    assert [float(cell.replace("−", "-")) for cell in table[0][1:6]] == pytest.approx(means, abs=0.00501)
+
     shares = [n.history[-1]["test_accuracy"] for n in found.networks if n.spec.model.spiking]
     assert f"SNN {np.mean(shares):.3f} (" in said
     assert said.endswith("n = 32 images, 2 pairs of networks (ceiling and shuffled images: one pair).")
@@ -94,6 +103,7 @@ def test_one_seed_has_no_ceiling(vgg, computed):
     assert c8(found.case).word == "undecided"
     assert "its ceiling is unknown, for want of a second seed" in in_words(found)
     assert "1 pair of networks" in in_words(found)
+    assert pairs_in_words(found) == ""
 
 
 def test_samples_are_the_first_images_of_classes_that_have_some(vgg):

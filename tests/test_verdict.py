@@ -7,7 +7,7 @@ import pytest
 from snnlib.claims import Bound, Claim, judge
 from snnlib.evidence import Effect
 
-CLAIM = Claim("C0", "statement", "criterion", "Fig. 0", ("page",))
+CLAIM = Claim("C0", "in short", "statement", "criterion", "Fig. 0", ("page",))
 
 
 def of(low: float, high: float, seeds: int = 3) -> Effect:

@@ -23,6 +23,7 @@ LEAST = 0.05  # of drift, from which on a difference counts
 
 C7 = Claim(
     id="C7",
+    short="adversarial input changes the comparison",
     statement="Adversarial input changes the comparison: clean and attacked representations drift apart by another "
     "amount in SNNs than in ANNs.",
     criterion="Drift is 1 − CKA of features of clean with features of attacked images in one network, averaged over "

@@ -11,6 +11,7 @@ from snnlib.claims.verdict import Bound, Claim, Verdict, judge
 
 C8 = Claim(
     id="C8",
+    short="VGG networks and many classes agree with C2",
     statement="VGG networks and data of many classes (the paper: CIFAR-100) are further cases of what C2 says "
     "of residual networks: SNNs and ANNs reach similar representations at corresponding depth.",
     criterion="In each case what C2 asks is so, of block outputs in residual networks and of activations in VGG "

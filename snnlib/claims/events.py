@@ -26,6 +26,7 @@ CEILINGS = (1, 2, 4, 5)  # places among the six arrays of a pair
 
 C6 = Claim(
     id="C6",
+    short="events change the comparison",
     statement="Event-stream input changes the comparison of spiking with ordinary networks.",
     criterion=(
         "The shortfall is how far SNN × ANN lies below its ceiling, the mean of SNN × SNN and ANN × ANN of other "

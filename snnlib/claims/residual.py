@@ -27,6 +27,7 @@ LEAST = 0.05  # of CKA: a change that a figure shows without a magnifying glass
 
 C3 = Claim(
     id="C3",
+    short="similarity falls inside a block and comes back at its sum",
     statement="Along depth the SNN's similarity to the ANN is periodic: it falls inside a residual block, and the "
     "residual sum pulls it back.",
     criterion=f"In networks with shortcuts everywhere, averaged over all blocks, the CKA inside the branch (mean of "
@@ -38,6 +39,7 @@ C3 = Claim(
 
 C4 = Claim(
     id="C4",
+    short="without shortcuts it does not come back",
     statement="Without residual connections this repair is missing.",
     criterion=f"In networks without any shortcut the rise from inside the branch to the block's output, at the same "
     f"places as in C3, is at most {LEAST}, and it is smaller than in networks with shortcuts everywhere by at "

@@ -39,6 +39,7 @@ def contrast_of_checkerboard(places: int = PLACES, alike: int = 1) -> float:
 
 C1 = Claim(
     id="C1",
+    short="the heatmap of all layers shows a grid",
     statement="The heatmap of all SNN layers against all ANN layers shows a checkerboard-like grid.",
     criterion=(
         "In different residual blocks, layers at the same place of the block are on average at least "
@@ -53,6 +54,7 @@ C1 = Claim(
 )
 C2 = Claim(
     id="C2",
+    short="they are similar at corresponding depth",
     statement="SNNs and ANNs reach similar representations at corresponding depth.",
     criterion=(
         "The mean CKA of corresponding block outputs is nearer to the ceiling (two networks of one kind) than to "
@@ -150,9 +152,16 @@ def lost_at_the_same_place(cka: xr.DataArray) -> float:
     return float(_mean(np.nanmax(blocks[known], axis=1) - np.diag(blocks)[known])) if known.any() else float("nan")
 
 
+def means_judged(cross: xr.DataArray, *others: xr.DataArray) -> list[float]:
+    """What C2 compares: the mean CKA of block outputs, of activations in networks without blocks, of each comparison.
+
+    Over the outputs that have a value in all: a block that is silent in one would change what is averaged.
+    """
+    return means_in_common(cross, *others, kind=_output_kind(cross))
+
+
 def _above_the_middle(cross: xr.DataArray, null: xr.DataArray, *ceilings: xr.DataArray) -> float:
-    """Over the outputs that have a value in all: a block that is silent in one would change what is averaged."""
-    similarity, least, *most = means_in_common(cross, null, *ceilings, kind=_output_kind(cross))
+    similarity, least, *most = means_judged(cross, null, *ceilings)
     return similarity - (float(np.mean(most)) + least) / 2
 
 

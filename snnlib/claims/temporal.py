@@ -22,6 +22,7 @@ LEAST, HARDLY = 0.05, 0.1  # of CKA
 
 C5 = Claim(
     id="C5",
+    short="deep layers move along time, shallow ones hardly",
     statement="Deeper layers show more dynamics along time; shallow layers hardly change from step to step.",
     criterion=f"With the dynamics of a layer as 1 minus the mean CKA of its pairs of different time steps, averaged "
     f"over the block outputs of a stage: the last stage's is larger than the first stage's by at least {LEAST}, and "

@@ -25,11 +25,12 @@ Word = Literal["supported", "not supported", "undecided"]
 class Claim:
     """A claim of the paper and the criterion by which this book judges it.
 
-    `where`: section or figure of the paper; `pages`: names of the notebooks that hold the evidence; `question`: the
-    paper's, 1 or 2, that it bears on.
+    `short`: the statement in a few words; `where`: section or figure of the paper; `pages`: names of the notebooks that
+    hold the evidence; `question`: the paper's, 1 or 2, that it bears on.
     """
 
     id: str
+    short: str
     statement: str
     criterion: str
     where: str

@@ -9,7 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
+from snnlib.charts import parts
 from snnlib.claims.appendix import Case, Pair
+from snnlib.claims.spatial import means_judged
 from snnlib.evidence import Effect, effect, share
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
@@ -124,6 +126,26 @@ def in_words(results: FurtherCase) -> str:
         f"{' and '.join(ceilings) or 'unknown, for want of a second seed'}; untrained networks have "
         f"{means['untrained']}, shuffled images {means['shuffled']}. {results.size}"
         f"{' (ceiling and shuffled images: one pair)' * (len(results.case.pairs) > 1)}."
+    )
+
+
+def pairs_in_words(results: FurtherCase) -> str:
+    """What the verdict is made of, pair by pair of networks, as a table; "" without ceilings, which it needs."""
+    rows = []
+    for number, pair in enumerate(results.case.pairs if results.case.pairs[0].ceilings else (), 1):
+        found = (pair.cross, pair.untrained, pair.shuffled, *pair.ceilings)
+        cross, untrained, shuffled, *ceilings = means_judged(*map(tables.all_images, found))
+        ceiling = sum(ceilings) / len(ceilings)
+        way = f"{(cross - untrained) / (ceiling - untrained):.0%}" if ceiling > untrained else "–"
+        numbers = " | ".join(parts.number(value, 2) for value in (cross, untrained, shuffled, *ceilings))
+        rows.append(f"| {number} | {numbers} | {way} |")
+    if not rows:
+        return ""
+    head = "| pair | SNN × ANN | untrained | shuffled | SNN × SNN | ANN × ANN | of the way from untrained to ceiling |"
+    return (
+        "Pair by pair, mean CKA of the layers that the claim is judged on, as far as they have a value in all of these "
+        "comparisons. The verdict asks for more than half of the way, and for an interval that says so of other pairs:"
+        "\n\n" + "\n".join([head, "|---" * 7 + "|", *rows])
     )
 
 
