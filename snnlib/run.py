@@ -130,6 +130,19 @@ class Run:
             seed=self.seeds[0] if seed is None else seed,
         )
 
+    def pair(self, seeds: tuple[int, int], **settings: Any) -> tuple[TrainSpec, TrainSpec]:
+        """An SNN of the first seed and an ANN of the second; settings are those of `network`."""
+        first, second = seeds
+        return self.network(spiking=True, seed=first, **settings), self.network(spiking=False, seed=second, **settings)
+
+    def one_kind(self, seeds: tuple[int, int], **settings: Any) -> tuple[tuple[TrainSpec, TrainSpec], ...]:
+        """Two SNNs, and two ANNs, of these seeds in ascending order: both orders are one comparison."""
+        low, high = sorted(seeds)
+        return tuple(
+            (self.network(spiking=kind, seed=low, **settings), self.network(spiking=kind, seed=high, **settings))
+            for kind in (True, False)
+        )
+
     def train(self, spec: TrainSpec) -> Network:
         """The trained network, from the store or trained now."""
         return self.store.get(spec)

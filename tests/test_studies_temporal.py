@@ -77,7 +77,7 @@ def test_a_step_is_compared_with_the_same_one_or_the_only_one() -> None:
 
 
 def test_steps_stand_beside_their_controls(steps: temporal.Temporal) -> None:
-    table = temporal.by_step(steps).set_index(["network", "setting"])
+    table = temporal.step_by_step(steps).set_index(["network", "setting"])
     expected = {("SNN × ANN", 1): 0.25, ("SNN × ANN", 2): 0.45, ("ceiling", 1): 0.7, ("ceiling", 2): 0.7}
     for key, value in expected.items():
         assert table.loc[key, "value"] == pytest.approx(value)

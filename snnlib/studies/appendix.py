@@ -70,13 +70,11 @@ def evidence(run: Run) -> Case:
     run.make_all([*snn.values(), *ann.values()])
     pairs = []
     for i, j in tables.seed_pairs(run.seeds):
-        untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
         pair = Pair(
             cross=run.compare(snn[i], ann[j], groups=True),
-            untrained=run.compare(*untrained, groups=True),
+            untrained=run.compare(*run.pair((i, j), epochs=0), groups=True),
             shuffled=run.compare(snn[i], ann[j], groups=True, pairing="shuffled"),
-            # in order of the seeds: (0, 1) and (1, 0) are one comparison
-            ceilings=tuple(run.compare(kind[min(i, j)], kind[max(i, j)], groups=True) for kind in (snn, ann) if i != j),
+            ceilings=tuple(run.compare(*kind, groups=True) for kind in run.one_kind((i, j)) if i != j),
         )
         pairs.append(pair)
     return Case(f"{run.architecture} on {run.title}", tuple(pairs))
@@ -92,9 +90,8 @@ def further_case(run: Run) -> FurtherCase:
         "SNN": run.compare(snn[first], snn[first]),
         "ANN": run.compare(ann[second], ann[second]),
     }
-    initial = tuple(run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, first), (False, second)))
-    low, high = sorted((first, second))
-    kinds = [((snn[low], snn[high]), (ann[low], ann[high]))] if low != high else []
+    initial = run.pair((first, second), epochs=0)
+    kinds = [run.one_kind((first, second))] if first != second else []
     measures = all_measures(run, [(snn[first], ann[second])], initial, kinds, jackknife=False)
     return FurtherCase(networks, case, within, measures, run.n_test)
 

@@ -223,15 +223,9 @@ def specs(run: Run, epochs: int | None = None) -> list[TrainSpec]:
 
 def _pairs(run: Run) -> dict[str, list[tuple[TrainSpec, TrainSpec]]]:
     """What is compared, for each pair of seeds: "cross", SNN and ANN, and the ceilings "snn" and "ann"."""
-    every, count = specs(run), len(run.seeds)
-    snn, ann = (dict(zip(run.seeds, part, strict=True)) for part in (every[:count], every[count:]))
     pairs = seed_pairs(run.seeds)
-    # the diagonal does not depend on which of the two comes first
-    ceilings = {
-        name: [tuple(networks[seed] for seed in sorted(pair)) for pair in pairs]
-        for name, networks in (("snn", snn), ("ann", ann))
-    }
-    return {"cross": [(snn[a], ann[b]) for a, b in pairs], **ceilings}
+    snn, ann = zip(*(run.one_kind(pair) for pair in pairs), strict=True)
+    return {"cross": [run.pair(pair) for pair in pairs], "snn": list(snn), "ann": list(ann)}
 
 
 def _compared(run: Run, pairs: list[tuple[TrainSpec, TrainSpec]]) -> list[xr.DataArray]:
@@ -241,8 +235,8 @@ def _compared(run: Run, pairs: list[tuple[TrainSpec, TrainSpec]]) -> list[xr.Dat
 def compare(run: Run) -> Comparison:
     """All comparisons on the input of one run."""
     trained = _pairs(run)
-    (snn, ann), (i, j) = trained["cross"][0], seed_pairs(run.seeds)[0]
-    untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
+    snn, ann = trained["cross"][0]
+    untrained = run.pair(seed_pairs(run.seeds)[0], epochs=0)
     measured = {**trained, "untrained": [untrained]}
     measures = {name: [run.measures(*both, measures=SECOND) for both in found] for name, found in measured.items()}
     measures["shuffled"] = [run.measures(snn, ann, measures=SECOND, pairing="shuffled")]

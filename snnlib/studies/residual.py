@@ -55,16 +55,14 @@ def evidence(run: Run) -> dict[str, list[xr.DataArray]]:
 
 def controls(run: Run) -> dict[str, list[xr.DataArray]]:
     """`Residual.controls`: two networks of one kind, where there is a second seed, and what chance makes similar."""
-    i, j = tables.seed_pairs(run.seeds)[0]
-    snn, ann = run.network(spiking=True, seed=i), run.network(spiking=False, seed=j)
-    found = {}
-    if i != j:  # a ceiling needs a second seed
-        found[CEILING] = [run.compare(run.network(spiking=False, seed=i), ann, groups=True)]
-    untrained = [run.network(spiking=kind, seed=seed, epochs=0) for kind, seed in ((True, i), (False, j))]
-    found["untrained"] = [run.compare(*untrained, groups=True)]
-    found["shuffled"] = [run.compare(snn, ann, groups=True, pairing="shuffled")]
-    if i != j:
-        found["ceiling, SNN × SNN"] = [run.compare(snn, run.network(spiking=True, seed=j), groups=True)]
+    pair = tables.seed_pairs(run.seeds)[0]
+    (snns, anns), several, found = run.one_kind(pair), len(set(pair)) > 1, {}
+    if several:  # a ceiling needs a second seed
+        found[CEILING] = [run.compare(*anns, groups=True)]
+    found["untrained"] = [run.compare(*run.pair(pair, epochs=0), groups=True)]
+    found["shuffled"] = [run.compare(*run.pair(pair), groups=True, pairing="shuffled")]
+    if several:
+        found["ceiling, SNN × SNN"] = [run.compare(*snns, groups=True)]
     return found
 
 
@@ -109,11 +107,10 @@ def residual(run: Run) -> Residual:
     measures = {name: run.measures(specs[name, True, i], specs[name, False, j]) for name in (EVERYWHERE, NOWHERE)}
     beside = {}
     for name, kept in ((EVERYWHERE, True), (NOWHERE, False)):
-        ann, other = (run.network(spiking=False, seed=seed, residual=kept) for seed in (j, i))
         if i != j:
-            beside[f"{CEILING}, {name}"] = run.measures(other, ann, jackknife=False)
-        untrained = [run.network(spiking=k, seed=s, residual=kept, epochs=0) for k, s in ((True, i), (False, j))]
-        beside[f"untrained, {name}"] = run.measures(*untrained, jackknife=False)
+            _, anns = run.one_kind((i, j), residual=kept)
+            beside[f"{CEILING}, {name}"] = run.measures(*anns, jackknife=False)
+        beside[f"untrained, {name}"] = run.measures(*run.pair((i, j), residual=kept, epochs=0), jackknife=False)
     return Residual(cka, controlled, measures, beside, pd.concat(accuracy, ignore_index=True), networks, run.n_test)
 
 

@@ -12,7 +12,6 @@ from snnlib.claims.spatial import mean_of_blocks
 from snnlib.evidence import effect
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
-from snnlib.spec import TrainSpec
 from snnlib.studies import rows
 from snnlib.training import Network
 
@@ -56,13 +55,13 @@ class Spatial(Evidence):
 def evidence(run: Run) -> Evidence:
     """Train what is missing for it, side by side, and compare it."""
     pairs = tables.seed_pairs(run.seeds)
-    both = [_both(run, pair) for pair in pairs]
+    both = [run.pair(pair) for pair in pairs]
     run.make_all(spec for specs in both for spec in specs)
-    kinds = [_one_kind(run, pair) for pair in pairs] if len(run.seeds) > 1 else []
+    kinds = [run.one_kind(pair) for pair in pairs] if len(run.seeds) > 1 else []
     return Evidence(
         pairs=pairs,
         cross=[run.compare(*specs, groups=True) for specs in both],
-        untrained=[run.compare(*_both(run, pair, epochs=0), groups=True) for pair in pairs],
+        untrained=[run.compare(*run.pair(pair, epochs=0), groups=True) for pair in pairs],
         shuffled=[run.compare(*specs, groups=True, pairing="shuffled") for specs in both],
         ceilings=[tuple(run.compare(*specs, groups=True) for specs in kind) for kind in kinds],
     )
@@ -72,16 +71,16 @@ def spatial(run: Run) -> Spatial:
     """The evidence, and all else that the section shows; what is missing is trained side by side."""
     pairs = tables.seed_pairs(run.seeds)
     sweeps = {name: run.value(f"{name}s") for name in ("width", "depth")}
-    wanted = [spec for pair in pairs for spec in _both(run, pair)]
-    wanted += [spec for name, values in sweeps.items() for v in values for spec in _both(run, pairs[0], **{name: v})]
+    wanted = [spec for pair in pairs for spec in run.pair(pair)]
+    wanted += [spec for name, values in sweeps.items() for v in values for spec in run.pair(pairs[0], **{name: v})]
     run.make_all(wanted)
 
-    both = [_both(run, pair) for pair in pairs]
-    kinds = [_one_kind(run, pairs[0])] if len(run.seeds) > 1 else []
+    both = [run.pair(pair) for pair in pairs]
+    kinds = [run.one_kind(pairs[0])] if len(run.seeds) > 1 else []
     return Spatial(
         **vars(evidence(run)),
         within={name: run.compare(spec, spec, groups=True) for name, spec in zip(("SNN", "ANN"), both[0], strict=True)},
-        measures=all_measures(run, both, _both(run, pairs[0], epochs=0), kinds),
+        measures=all_measures(run, both, run.pair(pairs[0], epochs=0), kinds),
         **{f"{name}s": [_setting(run, pairs, name, v) for v in values] for name, values in sweeps.items()},
         by_step=run.compare(*both[0], groups=True, time="each"),
         rates=run.rates(both[0][0], groups=True),
@@ -141,18 +140,6 @@ def swept(settings: list[Setting], n_test: int) -> tuple[pd.DataFrame, pd.DataFr
     return tuple(table.sort_values("setting", kind="stable") for table in drawn)
 
 
-def _both(run: Run, pair: Pair, **setting: float) -> tuple[TrainSpec, TrainSpec]:
-    """An SNN and an ANN that differ from the run's in one setting, if any."""
-    snn, ann = (run.network(spiking=kind, seed=seed, **setting) for kind, seed in zip((True, False), pair, strict=True))
-    return snn, ann
-
-
-def _one_kind(run: Run, pair: Pair) -> list[tuple[TrainSpec, TrainSpec]]:
-    """Two SNNs and two ANNs; in the order of their seeds, since both orders are one comparison."""
-    low, high = sorted(pair)
-    return [tuple(run.network(spiking=kind, seed=seed) for seed in (low, high)) for kind in (True, False)]
-
-
 def all_measures(
     run: Run, both: list, initial: tuple, kinds: list, *, jackknife: bool = True
 ) -> dict[str, list[xr.Dataset]]:
@@ -175,8 +162,8 @@ def all_measures(
 def _setting(run: Run, pairs: list[Pair], name: str, value: float) -> Setting:
     """All pairs for the run's own setting, the first pair for others."""
     chosen = pairs if value == run.value(name) else pairs[:1]
-    both = [_both(run, pair, **{name: value}) for pair in chosen]
+    both = [run.pair(pair, **{name: value}) for pair in chosen]
     networks = [run.train(spec) for specs in both for spec in specs]
-    initial = [_both(run, pair, **{name: value}, epochs=0) for pair in chosen]
+    initial = [run.pair(pair, **{name: value}, epochs=0) for pair in chosen]
     cross, untrained = ([run.compare(*specs, groups=True) for specs in each] for each in (both, initial))
     return Setting(value, cross, untrained, networks)

@@ -236,7 +236,7 @@ def steps_along_depth(results: Temporal) -> pd.DataFrame:
     return pd.concat([*(each.assign(measure=MEASURES["cka"].title) for each in curves), *others], ignore_index=True)
 
 
-def by_step(results: Temporal) -> pd.DataFrame:
+def step_by_step(results: Temporal) -> pd.DataFrame:
     """Mean CKA of block outputs at each step of the run's T, with nulls and ceilings, as `charts.sweep` takes it."""
     found = []
     compared = {CROSS: results.across[results.T]}
