@@ -198,7 +198,7 @@ def _events(run: Run) -> list[Verdict]:
 
 
 def _adversarial(run: Run) -> list[Verdict]:
-    return [claims.c7(adversarial.adversarial(run).white_box)]
+    return [claims.c7(adversarial.evidence(run))]
 
 
 def _appendix(vgg: Run, many_classes: Run) -> list[Verdict]:

@@ -265,6 +265,9 @@ def test_a_study_asks_for_every_attack_once_and_tables_it(run, computed):
     white, transfer = results.found["SNN", "SNN"][0], results.found["SNN", "ANN"][0]
     xr.testing.assert_equal(white["images"], transfer["images"])
     assert results.white_box[1][1] is results.found["ANN", "ANN"][1]
+    for alone, both in zip(study.evidence(run), results.white_box, strict=True):
+        for one, other in zip(alone, both, strict=True):
+            xr.testing.assert_identical(one, other)
     table = tabled.accuracy(results, {("SNN", "SNN"): "white box", ("ANN", "SNN"): "transfer"})
     assert table["setting"].tolist() == [0, 0, 0.1, 0.1, 0.4, 0.4]
     at = table[(table["setting"] == 0.4) & (table["network"] == "white box")].iloc[0]

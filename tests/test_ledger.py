@@ -13,7 +13,7 @@ from snnlib.claims import C5, CLAIMS, Verdict
 from snnlib.ledger import Line, answers, protocol
 from snnlib.run import Run
 from snnlib.spec import PRESETS, Spec, TrainSpec
-from snnlib.studies import appendix, events, residual, spatial, temporal
+from snnlib.studies import adversarial, appendix, events, residual, spatial, temporal
 from snnlib.sweep.listing import CHAPTERS, asked
 
 
@@ -77,6 +77,7 @@ def test_a_verdict_on_chapters_of_two_presets_names_both(run) -> None:
         ("04_temporal", temporal.evidence),
         ("04_temporal", temporal.flattened),
         ("05_event_data", events.evidence),
+        ("06_adversarial", adversarial.evidence),
         ("a1_vgg", appendix.evidence),
         ("a2_cifar100", appendix.evidence),
     ],

@@ -9,7 +9,7 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.run import Run
-from snnlib.spec import AttackSpec
+from snnlib.spec import AttackSpec, TrainSpec
 from snnlib.studies.rows import SECOND
 
 # the released code's attack: PGD on normalised images, nothing kept to the range of pixels
@@ -39,24 +39,26 @@ class Adversarial:
         return list(zip(self.found["SNN", "SNN"], self.found["ANN", "ANN"], strict=True))
 
 
+def evidence(run: Run) -> list[tuple[xr.Dataset, xr.Dataset]]:
+    """What C7 is judged on, `Adversarial.white_box`: trains what is missing for it, and attacks it."""
+    attacks = {key: spec for key, spec in _attacks(run).items() if key[0] in KINDS}
+    run.make_all(_networks(run).values())  # now that nothing can be wrong with the attacks
+    results = dict(zip(attacks, run.store.get_all(list(attacks.values())), strict=True))
+    own = {key: result.isel(target=0) for key, result in results.items()}  # the first target is the source
+    return [tuple(own[kind, k] for kind in KINDS) for k in range(len(own) // len(KINDS))]
+
+
 def adversarial(run: Run) -> Adversarial:
     """Train the networks, attack the test images on each, and show them to it and to its partner."""
-    pairs = tables.seed_pairs(run.seeds)
-    networks = {(kind, seed): run.network(spiking=kind == "SNN", seed=seed) for kind in KINDS for seed in run.seeds}
-    attack, common = setting(run), {"n_images": run.value("n_images"), "measures": SECOND}
-    noise = {name: attack[name] for name in ("epsilons", "space") if name in attack} | {"method": "noise", "start": 0}
-    asked: dict[tuple[str, int], AttackSpec] = {}
-    for k, (i, j) in enumerate(pairs):
-        pair = networks["SNN", i], networks["ANN", j]
-        for source, targets in zip(KINDS, (pair, pair[::-1]), strict=True):  # the first target is the source
-            asked[source, k] = AttackSpec(source=targets[0], targets=targets, **common, **attack)
-        asked["noise", k] = AttackSpec(targets=pair, **common, **noise)
-    run.train_all(networks.values())  # now that nothing can be wrong with the attacks
-    results = dict(zip(asked, run.store.get_all(list(asked.values())), strict=True))
+    networks, attacks = _networks(run), _attacks(run)
+    run.make_all(networks.values())
+    results = dict(zip(attacks, run.store.get_all(list(attacks.values())), strict=True))
     found: dict[tuple[str, str], tuple[xr.Dataset, ...]] = {}
     for source in (*KINDS, "noise"):
         for t, target in enumerate(KINDS[::-1] if source == "ANN" else KINDS):
-            found[source, target] = tuple(results[source, k].isel(target=t) for k in range(len(pairs)))
+            found[source, target] = tuple(
+                result.isel(target=t) for (attacked, _), result in results.items() if attacked == source
+            )
     ceilings = {}
     if len(run.seeds) > 1:
         for kind in KINDS:
@@ -64,6 +66,24 @@ def adversarial(run: Run) -> Adversarial:
             ceilings[kind] = run.measures(*both, measures=("cka", *SECOND))
     unit = "standard deviations of a channel" if run.given.released else "share of the range of pixels"
     return Adversarial(found, unit, ceilings)
+
+
+def _networks(run: Run) -> dict[tuple[str, int], TrainSpec]:
+    """By kind and seed."""
+    return {(kind, seed): run.network(spiking=kind == "SNN", seed=seed) for kind in KINDS for seed in run.seeds}
+
+
+def _attacks(run: Run) -> dict[tuple[str, int], AttackSpec]:
+    """By what is attacked, a kind of network or, with noise, none, and the number of the pair of networks."""
+    attack, common = setting(run), {"n_images": run.value("n_images"), "measures": SECOND}
+    noise = {name: attack[name] for name in ("epsilons", "space") if name in attack} | {"method": "noise", "start": 0}
+    asked = {}
+    for k, seeds in enumerate(tables.seed_pairs(run.seeds)):
+        pair = run.pair(seeds)
+        for source, targets in zip(KINDS, (pair, pair[::-1]), strict=True):
+            asked[source, k] = AttackSpec(source=targets[0], targets=targets, **common, **attack)
+        asked["noise", k] = AttackSpec(targets=pair, **common, **noise)
+    return asked
 
 
 def setting(run: Run) -> dict[str, Any]:
