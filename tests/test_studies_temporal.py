@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -135,6 +136,11 @@ def test_more_steps_stand_beside_their_controls(steps: temporal.Temporal) -> Non
     assert accuracy.to_dict() == pytest.approx(
         {("SNN", 1): 50, ("SNN", 2): 61, ("ANN", 1): 91, ("ANN", 2): 91}
     )  # the ANN has no T
+    said = temporal.more_steps_in_words(steps)
+    assert re.search(r"is 0\.60 \(0\.\d\d to 0\.\d\d\) at T = 1, 0\.70 \(.*\) at T = 2 ", said)
+    assert "Accuracy is 50.0 % at T = 1, 61.0 % at T = 2." in said
+    own = [np.diag(cka.values[0])[(cka["kind_a"] == "sum").values].mean() for cka in steps.concat[2]]
+    assert (f"range from {min(own):.2f} to {max(own):.2f}" in said) is (len(own) > 1)
 
 
 def test_the_firing_rate_is_that_of_the_step(steps: temporal.Temporal) -> None:

@@ -28,6 +28,8 @@ ROLES: dict[str, str] = {
     "shuffled": OTHERS[3],
     "ceiling, SNN × SNN": OTHERS[1],
     "ceiling, ANN × ANN": OTHERS[4],
+    "SNN, noise": OTHERS[0],
+    "ANN, noise": OTHERS[5],
     "another SNN": OTHERS[1],
     "another ANN": OTHERS[4],
 }

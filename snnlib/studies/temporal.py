@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
+from snnlib.charts.parts import span
 from snnlib.claims.spatial import mean_of_blocks
 from snnlib.evidence import Effect, effect
 from snnlib.run import Run
@@ -261,6 +262,22 @@ def by_T(results: Temporal) -> pd.DataFrame:
             for series, of_T in compared.items()
             for T, arrays in of_T.items()
         ]
+    )
+
+
+def more_steps_in_words(results: Temporal) -> str:
+    """SNN × ANN and accuracy by T, and how far pairs of other seeds lie apart at the run's own."""
+    table, reached = by_T(results), accuracies(results)
+    cka, right = (of[of["network"] == name] for of, name in ((table, CROSS), (reached, "SNN")))
+    similar = ", ".join(f"{span(row.value, row.low, row.high, 2)} at T = {row.setting}" for row in cka.itertuples())
+    accurate = ", ".join(f"{row.value:.1f} % at T = {row.setting}" for row in right.sort_values("setting").itertuples())
+    said = f"CKA of block outputs with the ANN is {similar} (95 % intervals). Accuracy is {accurate}."
+    pairs = [mean_of_blocks(tables.all_images(found)) for found in results.concat[results.T]]
+    if len(pairs) < 2:
+        return f"{said} Each is of one pair of networks: what lies between two T can be chance in training."
+    return (
+        f"{said} At T = {results.T}, where there are {len(pairs)} pairs of networks, these alone range from "
+        f"{min(pairs):.2f} to {max(pairs):.2f}: what lies between two T, of one pair each, has to be held against that."
     )
 
 
