@@ -161,15 +161,15 @@ def test_the_picture_on_the_front_page_moves_and_says_where_it_comes_from(
     assert len(chart_specs(body(built_site, "intro"))) == 1, "one picture"
     page = site_pages.open("intro.html")
     title = page.locator(".vega-embed svg .role-title-text")
-    assert "ANN, trained, T = 8" in title.text_content()
+    assert "ANN, trained, T = 4" in title.text_content(), "the T of the claims"
     slider = page.get_by_label(re.compile("^T:"))
     slider.focus()
     page.keyboard.press("ArrowLeft")
-    assert slider.get_attribute("aria-valuetext") == "4"
-    page.wait_for_function("document.querySelector('.vega-embed svg').textContent.includes('ANN, trained, T = 4')")
+    assert slider.get_attribute("aria-valuetext") == "2"
+    page.wait_for_function("document.querySelector('.vega-embed svg').textContent.includes('ANN, trained, T = 2')")
     page.get_by_label("trained", exact=True).focus()
     page.keyboard.press("ArrowDown")
-    page.wait_for_function("document.querySelector('.vega-embed svg').textContent.includes('never trained, T = 4')")
+    page.wait_for_function("document.querySelector('.vega-embed svg').textContent.includes('never trained, T = 2')")
     line = page.locator("details.provenance").first
     line.locator("summary").focus()
     page.keyboard.press("Enter")

@@ -112,7 +112,7 @@ def test_a_moved_control_says_what_the_chart_shows_now(site_pages: SitePages) ->
     status = page.locator(".vega-embed > [role=status]")
     assert status.text_content() == ""
     page.get_by_role("radiogroup", name="networks").get_by_role("radio", name="never trained").check()
-    status.filter(has_text="SNN × ANN, never trained, T = 8, layers of the same name: ").wait_for(state="attached")
+    status.filter(has_text="SNN × ANN, never trained, T = 4, layers of the same name: ").wait_for(state="attached")
     page.close()
     assert not site_pages.problems
 

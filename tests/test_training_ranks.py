@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -72,9 +71,9 @@ def test_what_two_processes_began_one_goes_on_with(digits, tmp_path):
         assert torch.equal(found["weights"][name].float(), value.float()), name
 
 
-def normalise_a_share(rank, port, folder):
+def normalise_a_share(rank, folder):
     """Forward and backward of one of two ranks; the loss is the mean over shares, as DDP makes it."""
-    distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     x, target, norm = a_batch()
     norm = ranks.synchronised(nn.Sequential(norm), torch.device("cpu"))[0].train()
     share = x[rank::2].clone().requires_grad_()
@@ -96,9 +95,7 @@ def a_batch():
 
 
 def test_batch_norm_of_two_ranks_is_that_of_the_whole_batch(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    multiprocessing.spawn(normalise_a_share, args=(port, str(tmp_path)), nprocs=2)
+    multiprocessing.spawn(normalise_a_share, args=(str(tmp_path),), nprocs=2)
     shares = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
 
     x, target, norm = a_batch()
