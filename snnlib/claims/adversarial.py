@@ -9,7 +9,7 @@ have done the same harm, whatever :math:`\varepsilon` it took. The claim has to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -66,12 +66,22 @@ def differences_by_block(
     pairs: Sequence[tuple[xr.Dataset, xr.Dataset]], at_equal_loss: bool = False
 ) -> dict[str, Effect]:
     """The difference of every block's output by itself, by the block's name: at equal epsilon, or at equal loss."""
-    first, by_block = pairs[0][0], _by_block_at_loss if at_equal_loss else _by_block
-    blocks = first["layer"].values[first["kind"].values == "sum"]
-    return {
-        str(name): effect(str(name), lambda snn, ann, k=k: float(by_block(snn, ann)[k]), pairs)
-        for k, name in enumerate(blocks)
-    }
+    measure, first = _by_block_at_loss if at_equal_loss else _by_block, pairs[0][0]
+    names = first["layer"].values[first["kind"].values == "sum"].tolist()
+    found = [_in_every_group(measure, pair) for pair in pairs]
+    return {name: effect(name, float, [one.isel(block=k) for one in found]) for k, name in enumerate(names)}
+
+
+def _in_every_group(
+    measure: Callable[[xr.Dataset, xr.Dataset], np.ndarray], pair: tuple[xr.Dataset, xr.Dataset]
+) -> xr.DataArray:
+    """A measure of every block's output, (group, block) as far as there are groups, computed once for all blocks."""
+    attrs = {"n_images": pair[0].attrs["n_images"]}
+    if GROUP not in pair[0].dims:
+        return xr.DataArray(measure(*pair), dims="block", attrs=attrs)
+    groups = range(pair[0].sizes[GROUP])
+    values = [measure(*(one.isel({GROUP: g}, drop=True) for one in pair)) for g in groups]
+    return xr.DataArray(np.stack(values), dims=(GROUP, "block"), attrs=attrs)
 
 
 def _size(signed: Effect) -> Effect:
