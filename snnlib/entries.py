@@ -152,7 +152,8 @@ def whole_folder(target: Path, scratch: Path) -> Iterator[Path]:
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
     """A path to write to, which takes the name `target` only once it is complete, in place of an older file."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.absolute().parent)
+    target = target.resolve()  # what a link leads to
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     temporary.chmod(0o644)  # mkstemp's files are private

@@ -113,7 +113,8 @@ def answers(lines: list[Line]) -> Markdown:
     if beside := [words for line in lines for words in _beside(line.verdict)]:
         said.append(
             "\nSome of these effects were measured in other networks, too. What untrained networks have as well is not "
-            "learned, and what two networks of one kind have as well is not a matter of spikes:\n"
+            "learned; what two ANNs have as well takes no spikes; what two networks of one kind have as well is no "
+            "difference between the kinds:\n"
         )
     return Markdown("\n".join([*said, *beside]))
 
@@ -178,7 +179,7 @@ def _row(line: Line) -> str:
 
 def _spatial(run: Run) -> list[Verdict]:
     found = spatial.evidence(run)
-    of_kind = dict(zip(("two SNNs", "two ANNs"), zip(*found.ceilings, strict=True), strict=False))
+    of_kind = dict(zip(("two SNNs", "two ANNs"), zip(*found.ceilings[:1], strict=True), strict=False))
     grid = claims.c1(found.cross, {"untrained": found.untrained, **of_kind})
     return [grid, claims.c2(found.cross, found.untrained, found.shuffled, found.ceilings)]
 

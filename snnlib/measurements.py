@@ -19,7 +19,7 @@ COLUMNS = ("group", "case", "median", "low", "high", "memory")  # seconds, and m
 
 @dataclass(frozen=True)
 class Measurements:
-    """`rows` have `COLUMNS` and the settings of a case; `ratios` what, ratio, limit."""
+    """`rows` have `COLUMNS` and the settings of a case; `ratios` what, ratio, limit, holds."""
 
     rows: pd.DataFrame
     ratios: pd.DataFrame
@@ -62,7 +62,12 @@ def load(path: Path | str | None = None) -> Measurements:
         found = json.loads(path.read_text(encoding="utf8"))
         measured = Measurements(pd.DataFrame(found["rows"]), pd.DataFrame(found["ratios"]), found)
         # what the page shows of it
-        measured.machine, found["minutes"], measured.rows[list(COLUMNS)], measured.ratios[["what", "ratio", "limit"]]
+        (
+            measured.machine,
+            found["minutes"],
+            measured.rows[list(COLUMNS)],
+            measured.ratios[["what", "ratio", "limit", "holds"]],
+        )
         return measured
     except OSError:
         raise SpecError(f"results = {str(path)!r}: there is no such file; `make bench` writes one.") from None

@@ -50,7 +50,7 @@ class Run:
             SpecError: unknown data set, or data that are neither at hand nor to be downloaded, and no stored result.
         """
         from snnlib.candidates import candidates
-        from snnlib.data.images import EVENTS, open_images
+        from snnlib.data.images import EVENTS, KNOWN, open_images
 
         preset = PRESETS[given.preset]
         dataset = given.data_set()
@@ -61,7 +61,8 @@ class Run:
         store = Store(data_root=given.data_root, dataset=dataset, recompute=given.recompute)
         images, known = candidates(store, dataset, how, asked_for=bool(given.dataset or given.data_root))
         enough = [one for one in known if (given.n_images or 0) <= one.n_test]
-        if known and not enough and images is None:
+        whole = KNOWN[dataset].sizes if dataset in KNOWN else None
+        if known and not enough and images is None and (not whole or given.n_images > whole[1]):
             enough = [max(known, key=lambda one: one.n_test)]  # no images to be had would be enough either
         for data, title, n_train, n_test in enough:
             run = cls(_with_images(given, preset, title, n_test), preset, data, title, store, n_train, n_test)

@@ -87,6 +87,10 @@ def test_blocks_of_opposite_sign_are_told_though_they_cancel_in_the_mean():
     assert "could not come of that" not in said
     little = [pair(([0, 0.01, 0.02], SAME), ([0, 0.02, 0.03], SAME), shift) for shift in (0.0, 0.001, -0.001)]
     assert "could not come of that" in tabled.signs_in_words(SimpleNamespace(white_box=little))
+    never = ([0, 0.01, 0.02], [0.8, 0.8, 0.8])  # keeps its accuracy throughout the sweep
+    for kinds in ((never, ([0, 0.01, 0.02], SAME)), (([0, 0.01, 0.02], SAME), never)):
+        said = tabled.signs_in_words(SimpleNamespace(white_box=[pair(*kinds, shift) for shift in (0.0, 0.001)]))
+        assert "At equal loss" not in said
     grouped = [tuple(one.expand_dims(group=3).copy() for one in two) for two in pairs]
     assert list(differences_by_block(grouped)) == list(differences_by_block(pairs))
     alike = [pair(([0, 0.4, 0.8], SAME), ([0, 0.4, 0.8], SAME))] * 2

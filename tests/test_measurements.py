@@ -90,10 +90,10 @@ def test_another_file_is_refused_by_name(tmp_path: Path, content: str) -> None:
         measurements.load(tmp_path / "missing.json")
 
 
-@pytest.mark.parametrize("lost", ["accelerators", "versions", "minutes", "group"])
+@pytest.mark.parametrize("lost", ["accelerators", "versions", "minutes", "group", "holds"])
 def test_a_file_without_what_the_page_shows_is_refused(tmp_path: Path, lost: str) -> None:
     found = json.loads(measurements.MEASURED.read_text(encoding="utf8"))
-    for part in (found, found["hardware"], *found["rows"]):
+    for part in (found, found["hardware"], *found["rows"], *found["ratios"]):
         part.pop(lost, None)
     path = tmp_path / "other.json"
     path.write_text(json.dumps(found))

@@ -51,6 +51,9 @@ def test_a_list_is_of_the_images_that_the_chapter_shows(tmp_path, monkeypatch) -
     listed = sweep.Sweep(sweep.read_plan(sweep.plan_file("laptop")))
     assert listed.data["cifar100"] == Run.of(ManyClassesParameters()).data
     assert {item.state for item in listed.items() if item.chapters == ("a2_cifar100",)} == {"published"}
+    # under a preset whose networks nobody has published, both are about the images at hand
+    longer = sweep.Sweep(sweep.read_plan(sweep.plan_file("paper")))
+    assert longer.data["cifar100"] == Run.of(ManyClassesParameters(preset="paper")).data != listed.data["cifar100"]
 
 
 def test_more_images_than_there_are_is_an_error_without_them_too(tmp_path, monkeypatch) -> None:

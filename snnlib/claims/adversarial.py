@@ -48,8 +48,10 @@ def c7(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> Verdict:
     """
     equal, lost = differences(pairs)
     found = judge(C7, [Bound(_size(one), LEAST) for one in (equal, lost)])
-    if found.word == "supported" and equal.value * lost.value < 0:  # surely both, and surely in opposite directions
-        return replace(found, word="not supported")
+    if equal.value * lost.value < 0:  # then more than size is wanting
+        found = replace(found, falls_short=False)
+        if found.word == "supported":  # surely both, and surely in opposite directions
+            return replace(found, word="not supported")
     return found
 
 

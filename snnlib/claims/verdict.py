@@ -5,8 +5,8 @@ interval decides: wholly beyond the bound, the claim is supported; wholly short 
 single pair of networks leaves the error over seeds unknown, undecided. An effect may be surely there and surely too
 small for its bound: the claim is then not supported, and the verdict says that much.
 
-What is measured by itself can mislead. So a verdict may carry the same effects of networks without spikes, or without
-learning: a claim that holds of these too is not one about spikes, or about learning. They decide nothing.
+What is measured by itself can mislead. So a verdict may carry the same effects of other networks, untrained ones or two
+of one kind: what these have as well is not learned, or is no difference between the kinds. They decide nothing.
 """
 
 from __future__ import annotations
@@ -78,19 +78,15 @@ class Bound:
 class Verdict:
     """The verdict on a claim under one protocol, with the effects it rests on.
 
-    `beside`: by the name of other networks, the same effects of theirs, in the order of the bounds.
+    `beside`: by the name of other networks, the same effects of theirs, in the order of the bounds. `falls_short`:
+    nothing but the size of effects that are surely there keeps the claim from being supported.
     """
 
     claim: Claim
     bounds: tuple[Bound, ...]
     word: Word
     beside: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
-
-    @property
-    def falls_short(self) -> bool:
-        """Whether nothing but the size of effects that are surely there keeps the claim from being supported."""
-        short = [bound.falls_short for bound in self.bounds]
-        return any(short) and all(s or b.word == "supported" for s, b in zip(short, self.bounds, strict=True))
+    falls_short: bool = False
 
 
 def judge(claim: Claim, bounds: Sequence[Bound], beside: Mapping[str, tuple[Effect, ...]] | None = None) -> Verdict:
@@ -110,4 +106,6 @@ def judge(claim: Claim, bounds: Sequence[Bound], beside: Mapping[str, tuple[Effe
         word = "not supported"
     elif all(w == "supported" for w in words):
         word = "supported"
-    return Verdict(claim, tuple(bounds), word, beside or {})
+    short = any(bound.falls_short for bound in bounds)
+    short = short and all(bound.falls_short or bound.word == "supported" for bound in bounds)
+    return Verdict(claim, tuple(bounds), word, beside or {}, short)

@@ -237,12 +237,13 @@ def signs_in_words(results: Adversarial) -> str:
     said.append(f"Block by block at equal ε, the interval is {' and '.join(parts)}.")
     at_half = differences_by_block(pairs, at_equal_loss=True)
     counts = (sum(one.low > 0 for one in at_half.values()), sum(one.high < 0 for one in at_half.values()))
-    said.append(f"At equal loss it is above zero in {counts[0]} of {len(at_half)} and below in {counts[1]}.")
+    if np.isfinite(lost.value):
+        said.append(f"At equal loss it is above zero in {counts[0]} of {len(at_half)} and below in {counts[1]}.")
     if all(sides.values()):
         said.append("What has opposite signs cancels in the means that the verdict is on.")
-    drifts = (_drift_at_loss([pair[k] for pair in pairs]) for k, _ in enumerate(KINDS))
-    larger = max(drifts, key=lambda one: one.value)
-    if larger.high < LEAST:
+    drifts = [_drift_at_loss([pair[k] for pair in pairs]) for k, _ in enumerate(KINDS)]
+    if all(one.high < LEAST for one in drifts):  # neither where one has no value
+        larger = max(drifts, key=lambda one: one.value)
         said.append(
             f"At equal loss no network has drifted by more than {larger.numbers()} on average: a difference of "
             f"{LEAST:g}, as the criterion asks for, could not come of that."

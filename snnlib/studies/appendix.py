@@ -141,7 +141,7 @@ def pairs_in_words(results: FurtherCase) -> str:
     head = "| pair | SNN × ANN | untrained | shuffled | SNN × SNN | ANN × ANN | of the way from untrained to ceiling |"
     return (
         "Pair by pair, mean CKA of the layers that the claim is judged on, as far as they have a value in all of these "
-        "comparisons. The verdict asks for more than half of the way, and for an interval that says so of other pairs:"
+        "comparisons. One of the verdict's bounds asks for half of the way, with an interval that says so of others:"
         "\n\n" + "\n".join([head, "|---" * 7 + "|", *rows])
     )
 

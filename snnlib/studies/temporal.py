@@ -272,12 +272,15 @@ def more_steps_in_words(results: Temporal) -> str:
     similar = ", ".join(f"{span(row.value, row.low, row.high, 2)} at T = {row.setting}" for row in cka.itertuples())
     accurate = ", ".join(f"{row.value:.1f} % at T = {row.setting}" for row in right.sort_values("setting").itertuples())
     said = f"CKA of block outputs with the ANN is {similar} (95 % intervals). Accuracy is {accurate}."
+    if len(results.concat) == 1:
+        return said
     pairs = [mean_of_blocks(tables.all_images(found)) for found in results.concat[results.T]]
     if len(pairs) < 2:
         return f"{said} Each is of one pair of networks: what lies between two T can be chance in training."
     return (
         f"{said} At T = {results.T}, where there are {len(pairs)} pairs of networks, these alone range from "
-        f"{min(pairs):.2f} to {max(pairs):.2f}: what lies between two T, of one pair each, has to be held against that."
+        f"{min(pairs):.2f} to {max(pairs):.2f}. At the others there is one pair, whose interval is over images alone: "
+        "what lies between two T has to be held against that range."
     )
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -138,7 +138,7 @@ class Sweep:
         """Note what a name of the list stands for: what the chapters would show without being told where data lie."""
         asked_for = bool(self.store.data_root or self.plan.parameters.get("dataset"))
         images, known = candidates(self.store, name, how, asked_for=asked_for, download=download)
-        if known:
+        if known and (images is None or self._has_networks(name, known[0].data)):
             data, _, *sizes = known[0]
         elif images is not None:
             data, sizes = images.spec, (len(images.train), len(images.test))
@@ -147,6 +147,11 @@ class Sweep:
         if images is None or images.spec != data:
             self.absent.add(data)  # its results may be there without it
         self.data[name], self.sizes[data] = data, tuple(sizes)
+
+    def _has_networks(self, name: str, data: DataSpec) -> bool:
+        """Whether the store has some network of the list, trained on these images: then a chapter shows those."""
+        of_data = replace(self.plan, networks=[one for one in self.plan.networks if one.get("data") == name])
+        return any(spec.epochs and self.store.find(spec) for spec in of_data.trained({name: data}).values())
 
     def _state(self, spec: Spec) -> str:
         if (entry := self.store.find(spec)) is not None:
