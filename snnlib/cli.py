@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -202,10 +203,13 @@ def _together(team: Any, store: Store) -> Iterator[None]:
 
 def _check_file(option: str, path: Path) -> None:
     """An error before hours of work, where a file could not be written after them."""
+    folder = path.absolute().parent
     if path.is_dir():
         raise SpecError(f"{option} {path}: this is a folder; name a file in it")
-    if not path.absolute().parent.is_dir():
-        raise SpecError(f"{option} {path}: there is no folder {path.absolute().parent}; make it first")
+    if not folder.is_dir():
+        raise SpecError(f"{option} {path}: there is no folder {folder}; make it first")
+    if (path.exists() and not path.is_file()) or not os.access(folder, os.W_OK):
+        raise SpecError(f"{option} {path}: no file can be put there; name one in a folder that you may write to")
 
 
 def _run(**given: Any) -> Run:

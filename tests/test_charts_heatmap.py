@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from typing import Any
@@ -138,3 +139,19 @@ def test_a_wrong_domain_and_an_empty_row_are_named() -> None:
         charts.heatmap(table(), domain=(1, 0))
     with pytest.raises(ValueError, match="no tables"):
         charts.heatmaps_row([])
+
+
+def test_a_few_layers_without_stages_are_called_by_name() -> None:
+    names = ["conv", "lif's", "fc"]
+    values = np.linspace(0, 1, 9).reshape(3, 3)
+    small = xr.DataArray(values, dims=("layer_a", "layer_b"), coords={"layer_a": names, "layer_b": names})
+    drawn = html.unescape(vlc.vegalite_to_svg(charts.heatmap(small).to_dict()))
+    assert all(drawn.count(f">{name}</text>") == 2 for name in names), "on both axes"
+    many = 20
+    large = xr.DataArray(
+        np.eye(many),
+        dims=("layer_a", "layer_b"),
+        coords={side: [f"l{i}" for i in range(many)] for side in ("layer_a", "layer_b")},
+    )
+    drawn = vlc.vegalite_to_svg(charts.heatmap(large).to_dict())
+    assert ">l0</text>" not in drawn and ">1</text>" in drawn, "more than an axis has room for are numbered"

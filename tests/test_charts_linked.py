@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import html
 import json
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,6 +158,13 @@ def test_it_begins_with_the_last_block_output_or_the_pair_that_is_named() -> Non
     assert first(linked(pair=("stem.bn", "fc"))) == {"ann": 74, "snn": 2}
     with pytest.raises(ValueError, match="'stage9' is not among the 74 layers of layer_b"):
         linked(pair=("fc", "stage9"))
+
+
+def test_its_title_may_hold_any_character() -> None:
+    chart = charts.linked_heatmap(table(), each_step(), rates(), value_title="""Lee's "CKA" \\ 2""")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # an expression that cannot be parsed is one
+        assert "Lee's" in html.unescape(vlc.vegalite_to_svg(chart.to_dict()))
 
 
 def test_tables_that_do_not_belong_together_are_named() -> None:

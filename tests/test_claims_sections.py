@@ -12,7 +12,7 @@ from claim_tables import blocks_of, grouped, several, steps_of
 import snnlib
 from snnlib import notebook, tables
 from snnlib.claims import Verdict
-from snnlib.claims.residual import C3, c3, c4, fall_and_rise, jaggedness, rise, rise_by_stage
+from snnlib.claims.residual import C3, above_inside, c3, c4, fall_and_rise, jaggedness, over_blocks, rise
 from snnlib.claims.temporal import c5, dynamics, of_first_stage, of_last_stage
 
 # ---- residual connections
@@ -33,7 +33,7 @@ def test_fall_and_rise_are_read_from_the_named_places() -> None:
     falling = blocks_of(0.9, 0.6, output=0.5, noise=0)  # the first block's input is the stem's, the others' an output
     assert fall(falling) == pytest.approx((0.3 + 8 * -0.1) / 9)
     assert rise(falling) == pytest.approx(-0.1)
-    assert rise_by_stage(falling) == pytest.approx({1: -0.1, 2: -0.1, 3: -0.1})
+    assert [over_blocks(above_inside(falling), stage) for stage in (1, 2, 3)] == pytest.approx([-0.1] * 3)
 
 
 def test_the_last_batch_norm_is_not_of_the_inside() -> None:

@@ -85,6 +85,7 @@ def test_no_name_is_cut_on_a_narrow_terminal(monkeypatch):
         (("compare", "snn", "rnn"), "'rnn' names no network"),
         (("compare", "snn", "ann", "--out", "missing/cka.nc"), "there is no folder"),
         (("compare", "snn", "ann", "--out", "."), "this is a folder; name a file in it"),
+        (("compare", "snn", "ann", "--out", "/dev/null"), "no file can be put there"),
         (("sweep", "--write", "missing/list.yaml"), "there is no folder"),
         (("store", "publish", "nothing"), "'nothing' names no entry"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from image_files import save
 from test_notebooks import NO_NETWORK, text
 
 from snnlib import sweep
+from snnlib.candidates import candidates
 from snnlib.data.cifar import CLASSES
+from snnlib.entries import seal
 from snnlib.parameters import ManyClassesParameters, TrainingParameters
 from snnlib.run import Run
 from snnlib.spec import SpecError
@@ -61,6 +64,30 @@ def test_more_images_than_there_are_is_an_error_without_them_too(tmp_path, monke
     monkeypatch.delenv("SNNLIB_DATA", raising=False)
     with pytest.raises(SpecError, match=r"n_images = 10001, but CIFAR-10 has 10000 test images"):
         Run.of(TrainingParameters(n_images=10_001))
+
+
+def test_a_data_set_that_a_list_names_is_the_one_at_hand(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SNNLIB_DATA", raising=False)
+    whole_cifar100(tmp_path / "cache" / "downloads")
+    plan = replace(sweep.read_plan(sweep.plan_file("laptop")), parameters={"dataset": "cifar100"})
+    assert sweep.Sweep(plan).data["cifar100"] == Run.of(ManyClassesParameters(dataset="cifar100")).data
+
+
+def test_events_of_another_size_are_other_data(run) -> None:
+    """Two published networks that differ in the side of their frames; who asks for one is not shown the other."""
+    for size in (16, 32):
+        data = run.data.model_copy(update={"dataset": "cifar10-dvs", "frames": 2, "image_size": size, "in_channels": 2})
+        spec = run.network(spiking=True).model_copy(update={"data": data})
+        folder = run.store.published / spec.name
+        folder.mkdir(parents=True)
+        (folder / "weights.safetensors").write_bytes(b"weights")
+        images = {"title": f"of {size}", "train": 9, "test": 3}
+        seal(folder, {"kind": "TrainSpec", "spec": spec.model_dump(mode="json"), "images": images})
+    for size, expected in ((16, ["of 16"]), (32, ["of 32"]), (48, []), (None, ["of 16", "of 32"])):
+        _, found = candidates(run.store, "cifar10-dvs", {"frames": 2, "size": size}, asked_for=False)
+        assert sorted(one.title for one in found) == expected
+    assert candidates(run.store, "cifar10-dvs", {"frames": 3, "size": 16}, asked_for=False) == (None, [])
 
 
 def whole_cifar100(root: Path) -> None:

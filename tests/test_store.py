@@ -185,6 +185,21 @@ def test_nothing_is_left_half_written(run, monkeypatch):
     assert not left
 
 
+def test_a_file_is_whole_or_as_it_was(tmp_path):
+    file, link = tmp_path / "list.yaml", tmp_path / "link.yaml"
+    file.write_text("old")
+    link.symlink_to(file)
+    with pytest.raises(OSError, match="no space"), entries_room.whole_file(file) as unfinished:
+        unfinished.write_text("half")
+        raise OSError("no space left on device")
+    assert file.read_text() == "old"
+    with entries_room.whole_file(link) as new:
+        new.write_text("new")
+        assert file.read_text() == "old"
+    assert (file.read_text(), link.is_symlink()) == ("new", True)
+    assert sorted(tmp_path.iterdir()) == [link, file]
+
+
 def test_other_images_than_the_spec_names_are_refused(run):
     spec = untrained(run)
     wrong = spec.data.model_copy(update={"fingerprint": "f" * 16})

@@ -15,7 +15,7 @@ from claim_tables import band, blocks_of, grouped, steps_of
 from snnlib import charts, tables
 from snnlib.claims.temporal import c5
 from snnlib.similarity import MEASURES
-from snnlib.studies import dynamics, temporal
+from snnlib.studies import dynamics, more_steps, temporal
 
 RNG = np.random.default_rng(1)
 NAMES = [name for name, _, _ in layers()]
@@ -128,15 +128,15 @@ def test_steps_stand_along_depth_by_all_measures(steps: temporal.Temporal) -> No
 
 
 def test_more_steps_stand_beside_their_controls(steps: temporal.Temporal) -> None:
-    table = temporal.by_T(steps).set_index(["network", "setting"])
+    table = more_steps.similarity(steps).set_index(["network", "setting"])
     expected = {("SNN × ANN", 1): 0.6, ("SNN × ANN", 2): 0.7, ("ceiling", 1): 0.7, ("ceiling", 2): 0.7}
     assert table["value"].to_dict() == pytest.approx(expected)
     assert (table["low"] < table["value"]).all()
-    accuracy = temporal.accuracies(steps).set_index(["network", "setting"])["value"]
+    accuracy = more_steps.accuracies(steps).set_index(["network", "setting"])["value"]
     assert accuracy.to_dict() == pytest.approx(
         {("SNN", 1): 50, ("SNN", 2): 61, ("ANN", 1): 91, ("ANN", 2): 91}
     )  # the ANN has no T
-    said = temporal.more_steps_in_words(steps)
+    said = more_steps.in_words(steps, more_steps.similarity(steps), more_steps.accuracies(steps))
     assert re.search(r"is 0\.60 \(0\.\d\d to 0\.\d\d\) at T = 1, 0\.70 \(.*\) at T = 2 ", said)
     assert "Accuracy is 50.0 % at T = 1, 61.0 % at T = 2." in said
     own = [np.diag(cka.values[0])[(cka["kind_a"] == "sum").values].mean() for cka in steps.concat[2]]

@@ -10,7 +10,7 @@ import yaml
 from conftest import REPOSITORY
 from image_files import save
 from sweep_costs import CIFAR, exact_costs
-from test_figures import through_papermill
+from test_commands import through_papermill
 
 from snnlib import sweep
 from snnlib.data.images import KNOWN

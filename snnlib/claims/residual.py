@@ -49,15 +49,30 @@ C4 = Claim(
 )
 
 
+def above_inside(cka: xr.DataArray, end: str = "output") -> xr.DataArray:
+    """How far the input or the output of every block lies above its inside, in CKA; nan where a layer has none.
+
+    Args:
+        cka: (..., layer_a, layer_b), of two residual networks of one depth.
+        end: "input" or "output".
+
+    Returns:
+        (..., block) with the coordinate stage.
+    """
+    table = by_block(cka)
+    inside = table.sel(place=list(INSIDE)).mean("place", skipna=False)
+    return (table.sel(place=end, drop=True) - inside).assign_attrs(cka.attrs)
+
+
+def over_blocks(above: xr.DataArray, stage: int | None = None) -> float:
+    """The mean over blocks, (block,) -> a number; of one stage's alone where it is given."""
+    blocks = above if stage is None else above[(above["stage"] == stage).values]
+    return float(blocks.mean(skipna=False))
+
+
 def rise(cka: xr.DataArray) -> float:
     """Mean over blocks of CKA at the output minus inside the branch; nan where a layer has no CKA."""
-    return _mean(by_block(cka))
-
-
-def rise_by_stage(cka: xr.DataArray) -> dict[int, float]:
-    """The rise of the blocks of each stage."""
-    table = by_block(cka)
-    return {int(s): _mean(table[(table["stage"] == s).values]) for s in np.unique(table["stage"])}
+    return over_blocks(above_inside(cka))
 
 
 def jaggedness(cka: xr.DataArray) -> float:
@@ -69,39 +84,23 @@ def jaggedness(cka: xr.DataArray) -> float:
 
 def rises(cka: Sequence[xr.DataArray], where: str) -> Effect:
     """The rise with its interval, for the comparisons of one kind of network."""
-    return effect(f"rise to the block's output, shortcuts {where} (CKA)", rise, cka)
+    above = [above_inside(one) for one in cka]
+    return effect(f"rise to the block's output, shortcuts {where} (CKA)", over_blocks, above)
 
 
 def fall_and_rise(cka: Sequence[xr.DataArray]) -> tuple[Effect, Effect]:
     """What C3 is judged by, of comparisons of networks with shortcuts everywhere."""
-    names = ("fall inside the block", "rise to the block's output")
-
-    def over_blocks(blocks: xr.DataArray) -> float:
-        return float(blocks.mean(skipna=False))
-
-    return tuple(
-        effect(f"{name}, shortcuts everywhere (CKA)", over_blocks, of_end)
-        for name, of_end in zip(names, _above_inside(cka), strict=True)
-    )
+    above = [above_inside(one, "input") for one in cka]
+    return effect("fall inside the block, shortcuts everywhere (CKA)", over_blocks, above), rises(cka, "everywhere")
 
 
 def block_by_block(cka: Sequence[xr.DataArray]) -> dict[str, tuple[Effect, Effect]]:
     """The fall and the rise of every block by itself, by its name: the claim's are their means."""
-    ends = _above_inside(cka)
+    ends = [[above_inside(one, end) for one in cka] for end in ("input", "output")]
     return {
         str(block): tuple(effect("CKA", float, [one.sel(block=block, drop=True) for one in of_end]) for of_end in ends)
         for block in ends[0][0]["block"].values
     }
-
-
-def _above_inside(cka: Sequence[xr.DataArray]) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
-    """How far the input of every block, and its output, lie above its inside: (group, block) for each comparison."""
-    pairs = [by_block(one) for one in cka]  # (group, block, place)
-    inside = [pair.sel(place=list(INSIDE)).mean("place", skipna=False) for pair in pairs]
-    return tuple(
-        [(pair.sel(place=end, drop=True) - of).assign_attrs(pair.attrs) for pair, of in zip(pairs, inside, strict=True)]
-        for end in ("input", "output")
-    )
 
 
 def c3(everywhere: Sequence[xr.DataArray], beside: Mapping[str, Sequence[xr.DataArray]] | None = None) -> Verdict:
@@ -115,8 +114,3 @@ def c4(everywhere: Sequence[xr.DataArray], nowhere: Sequence[xr.DataArray]) -> V
     both = list(zip(everywhere, nowhere, strict=True))
     less = effect("rise with shortcuts minus rise without (CKA)", lambda a, b: rise(a) - rise(b), both)
     return judge(C4, [Bound(rises(nowhere, "nowhere"), LEAST, at_most=True), Bound(less, LEAST)])
-
-
-def _mean(table: xr.DataArray) -> float:
-    inside = table.sel(place=list(INSIDE)).values.mean(-1)  # (B, |I|) -> (B,)
-    return float((table.sel(place="output").values - inside).mean())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.claims.residual import jaggedness, rise, rise_by_stage
+from snnlib.claims.residual import above_inside, jaggedness, over_blocks, rise
 from snnlib.evidence import Effect, effect
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
@@ -211,23 +212,21 @@ def profile(comparisons: Mapping[str, Sequence[xr.DataArray]]) -> pd.DataFrame:
 
 def rises(results: Residual) -> pd.DataFrame:
     """The rise to the block's output by stage and by where the shortcuts are, as `charts.sweep` takes it."""
-    found = []
-    for where, arrays in {**results.cka, EVERYWHERE: same_pairs(results.cka)[0]}.items():
-        for stage in rise_by_stage(tables.all_images(arrays[0])):
-            rise = effect("rise to the block's output (CKA)", lambda cka, s=stage: rise_by_stage(cka)[s], arrays)
-            found.append(rows.point(stage, f"shortcuts {where}", rise))
-    return pd.DataFrame(found)
+    cka = {**results.cka, EVERYWHERE: same_pairs(results.cka)[0]}
+    found = [(where, point) for where, arrays in cka.items() for point in _by_stage(arrays).items()]
+    return pd.DataFrame([rows.point(stage, f"shortcuts {where}", rise) for where, (stage, rise) in found])
 
 
 def rises_beside(results: Residual) -> dict[str, list[Effect]]:
     """By ceiling and null of the networks with shortcuts everywhere, the rise of the blocks of each stage."""
-    return {
-        name: [
-            effect(f"stage {stage}", lambda cka, s=stage: rise_by_stage(cka)[s], arrays)
-            for stage in rise_by_stage(tables.all_images(arrays[0]))
-        ]
-        for name, arrays in results.controls.items()
-    }
+    return {name: list(_by_stage(arrays).values()) for name, arrays in results.controls.items()}
+
+
+def _by_stage(cka: Sequence[xr.DataArray]) -> dict[int, Effect]:
+    """The rise of the blocks of each stage."""
+    above = [above_inside(one) for one in cka]
+    stages = np.unique(above[0]["stage"]).tolist()
+    return {s: effect(f"stage {s}", partial(over_blocks, stage=s), above) for s in stages}
 
 
 def beside_c4(results: Residual) -> dict[str, tuple[Effect, Effect]]:

@@ -1,6 +1,6 @@
-"""The section on time: what is trained and compared, and tables of SNNs with ANNs, step by step and as T grows.
+"""The section on time: what is trained and compared, and tables of SNNs with ANNs, step by step.
 
-`studies.dynamics` has the tables of SNNs with themselves.
+`studies.dynamics` has the tables of SNNs with themselves, `studies.more_steps` those by T.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.charts.parts import span
-from snnlib.claims.spatial import mean_of_blocks
 from snnlib.evidence import Effect, effect
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
@@ -252,50 +250,10 @@ def step_by_step(results: Temporal) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def by_T(results: Temporal) -> pd.DataFrame:
-    """Mean CKA of block outputs, time flattened, for every T, with nulls and ceilings, as `charts.sweep` takes it."""
-    compared = {CROSS: results.concat}
-    compared |= {series: {T: [cka] for T, cka in of_T.items()} for series, of_T in results.controls.items()}
-    return pd.DataFrame(
-        [
-            rows.point(T, series, effect(OF_BLOCKS, mean_of_blocks, arrays))
-            for series, of_T in compared.items()
-            for T, arrays in of_T.items()
-        ]
-    )
-
-
-def more_steps_in_words(results: Temporal) -> str:
-    """SNN × ANN and accuracy by T, and how far pairs of other seeds lie apart at the run's own."""
-    table, reached = by_T(results), accuracies(results)
-    cka, right = (of[of["network"] == name] for of, name in ((table, CROSS), (reached, "SNN")))
-    similar = ", ".join(f"{span(row.value, row.low, row.high, 2)} at T = {row.setting}" for row in cka.itertuples())
-    accurate = ", ".join(f"{row.value:.1f} % at T = {row.setting}" for row in right.sort_values("setting").itertuples())
-    said = f"CKA of block outputs with the ANN is {similar} (95 % intervals). Accuracy is {accurate}."
-    if len(results.concat) == 1:
-        return said
-    pairs = [mean_of_blocks(tables.all_images(found)) for found in results.concat[results.T]]
-    if len(pairs) < 2:
-        return f"{said} Each is of one pair of networks: what lies between two T can be chance in training."
-    return (
-        f"{said} At T = {results.T}, where there are {len(pairs)} pairs of networks, these alone range from "
-        f"{min(pairs):.2f} to {max(pairs):.2f}. At the others there is one pair, whose interval is over images alone: "
-        "what lies between two T has to be held against that range."
-    )
-
-
 def firing_rate(results: Temporal, step: int) -> Effect:
     """Mean over layers of the firing rate at a step of the run's T, counted from 1."""
     at = [rates.isel(step=step - 1) for rates in results.rates[results.T]]
     return effect("firing rate (spikes per neuron and step)", lambda rates: rates.mean("layer", skipna=False), at)
-
-
-def accuracies(results: Temporal) -> pd.DataFrame:
-    """Test accuracy in % for every T, as `charts.sweep` takes it; the ANN has the same at all."""
-    of = {kind: table for kind, table in results.accuracy.groupby("network")}
-    snns = of["SNN"].assign(setting=of["SNN"]["T"].astype(int))
-    anns = [of["ANN"].assign(setting=T) for T in results.concat]
-    return rows.accuracies(pd.concat([snns, *anns]), results.n_test)
 
 
 def maps(results: Flattened, kind: str = "act") -> dict[str, dict[int, xr.DataArray]]:
