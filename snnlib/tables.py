@@ -98,13 +98,14 @@ def means_in_common(*comparisons: xr.DataArray, kind: str | None = None) -> list
 
     `kind`: of layers of this kind alone, such as "sum" for the outputs of residual blocks.
     """
-    found = [_by_name(cka, kind) for cka in comparisons]
+    found = [by_name(cka, kind) for cka in comparisons]
     values = np.array([[of.get(name, np.nan) for name in found[0]] for of in found])
     common = np.isfinite(values).all(0)
     return values[:, common].mean(1).tolist() if common.any() else [float("nan")] * len(found)
 
 
-def _by_name(cka: xr.DataArray, kind: str | None) -> dict[str, float]:
+def by_name(cka: xr.DataArray, kind: str | None = None) -> dict[str, float]:
+    """CKA of corresponding layers, (layer_a, layer_b), by their name; of layers of one kind alone where it is given."""
     names, kinds = cka["layer_a"].values.tolist(), cka["kind_a"].values.tolist()
     of_kind = ((a, b) for a, b in same_layers(cka) if kind is None or kinds[a] == kind)
     return {names[a]: float(cka.values[a, b]) for a, b in of_kind}
@@ -121,10 +122,9 @@ def _along_depth(values: xr.DataArray, layers: dict[str, Any], series: str) -> p
     if GROUP not in values.dims:
         return pd.DataFrame({**columns, "value": values.values, "series": series})
     by_group = values.transpose(GROUP, "layer").values
-    return pd.concat(
-        [pd.DataFrame({**columns, "value": row, "series": series, GROUP: g}) for g, row in enumerate(by_group)],
-        ignore_index=True,
-    )
+    tiled = {name: np.tile(np.asarray(column), len(by_group)) for name, column in columns.items()}
+    group = np.repeat(np.arange(len(by_group)), by_group.shape[1])
+    return pd.DataFrame({**tiled, "value": by_group.ravel(), "series": series, GROUP: group})
 
 
 def over_seeds(
@@ -134,15 +134,23 @@ def over_seeds(
 
     Columns low and high are the 95 % interval of `snnlib.evidence.interval`: of images where the tables have groups of
     images left out, of seeds where there are several tables. Where there is neither, the columns are left out.
+
+    Raises:
+        ValueError: tables with other rows, in another order or of other groups, than the first.
     """
     keys = list(by)
-    grouped = [table if GROUP in table else table.assign(**{GROUP: 0}) for table in tables]
-    wide = [table.pivot(index=keys, columns=GROUP, values="value") for table in grouped]  # column 0: all images
-    order = pd.MultiIndex.from_frame(tables[0][keys].drop_duplicates())
-    values = np.stack([table.reindex(order).to_numpy(float) for table in wide], axis=1)  # (rows, pairs, groups)
-    summary = order.to_frame(index=False).assign(value=values[:, :, 0].mean(1))
-    if len(tables) > 1 or values.shape[2] > 1:
-        intervals = [interval(row[:, 0], row[:, 1:]) for row in values]
+    by_group = [(t if GROUP in t else t.assign(**{GROUP: 0})).sort_values(GROUP, kind="stable") for t in tables]
+    first, groups = by_group[0], by_group[0][GROUP].nunique()
+    order = first[keys].iloc[: len(first) // groups].reset_index(drop=True)
+    layout = np.tile(order.to_numpy(object), (groups, 1))
+    if any(not np.array_equal(table[keys].to_numpy(object), layout) for table in by_group):
+        raise ValueError(f"tables of pairs of networks must have the same rows, told apart by {', '.join(keys)}")
+    values = np.stack(
+        [table["value"].to_numpy(float).reshape(groups, -1) for table in by_group]
+    )  # (pairs, groups, rows)
+    summary = order.assign(value=values[:, 0].mean(0))
+    if len(tables) > 1 or groups > 1:
+        intervals = [interval(row[:, 0], row[:, 1:]) for row in np.moveaxis(values, 2, 0)]
         summary["low"], summary["high"] = np.transpose(intervals)
     return summary
 

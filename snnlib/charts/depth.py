@@ -107,12 +107,13 @@ def _base(frame: pd.DataFrame, measures: list[str]) -> alt.Chart:
     fields = ["value", "low", "high"]
     if not measures:
         return alt.Chart(parts.records(frame[["position", *fields, "series", "operation"]]))
-    rows = []
-    for (series, position), of in frame.groupby(["series", "position"], sort=False):
-        by_measure = of.set_index("measure").reindex(measures)
-        lists = {f"all_{field}": [parts.plain(v, 3) for v in by_measure[field].astype(float)] for field in fields}
-        rows.append({"position": int(position), "series": series, "operation": of["operation"].iloc[0], **lists})
-    base = alt.Chart(parts.inline(rows))
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for one in frame.itertuples():
+        row = {"position": int(one.position), "series": one.series, "operation": one.operation}
+        row = rows.setdefault((one.series, one.position), row | {f"all_{of}": [None] * len(measures) for of in fields})
+        for of in fields:
+            row[f"all_{of}"][measures.index(one.measure)] = parts.plain(float(getattr(one, of)), 3)
+    base = alt.Chart(parts.inline(list(rows.values())))
     return base.transform_calculate(**{field: f"datum.all_{field}[which]" for field in fields})
 
 

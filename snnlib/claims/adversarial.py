@@ -9,14 +9,14 @@ have done the same harm, whatever :math:`\varepsilon` it took. The claim has to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import GROUP, Effect, effect, magnitude
+from snnlib.evidence import Effect, effect, magnitude
 
 LOST = 0.5  # share of its clean accuracy that a network has lost, where networks are compared at equal loss
 LEAST = 0.05  # of drift, from which on a difference counts
@@ -58,32 +58,32 @@ def c7(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> Verdict:
 def differences(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> tuple[Effect, Effect]:
     """Drift of the ANN minus that of the SNN, in units of CKA, with its sign: at equal epsilon, and at equal loss."""
     at_half = f"each at {100 * LOST:g} % of its accuracy lost, in units of CKA{_out_of_reach(pairs)}"
-    return (
-        effect("at equal ε, in units of CKA", _difference, pairs),
-        effect(at_half, _difference_at_loss, pairs),
+    whole, lost = (
+        [_apart(*pair, at_equal_loss).mean("layer", skipna=False) for pair in pairs] for at_equal_loss in (False, True)
     )
+    return effect("at equal ε, in units of CKA", float, whole), effect(at_half, float, lost)
 
 
 def differences_by_block(
     pairs: Sequence[tuple[xr.Dataset, xr.Dataset]], at_equal_loss: bool = False
 ) -> dict[str, Effect]:
     """The difference of every block's output by itself, by the block's name: at equal epsilon, or at equal loss."""
-    measure, first = _by_block_at_loss if at_equal_loss else _by_block, pairs[0][0]
-    names = first["layer"].values[first["kind"].values == "sum"].tolist()
-    found = [_in_every_group(measure, pair) for pair in pairs]
-    return {name: effect(name, float, [one.isel(block=k) for one in found]) for k, name in enumerate(names)}
+    found = [_apart(*pair, at_equal_loss) for pair in pairs]
+    return {
+        name: effect(name, float, [one.sel(layer=name) for one in found]) for name in found[0]["layer"].values.tolist()
+    }
 
 
-def _in_every_group(
-    measure: Callable[[xr.Dataset, xr.Dataset], np.ndarray], pair: tuple[xr.Dataset, xr.Dataset]
-) -> xr.DataArray:
-    """A measure of every block's output, (group, block) as far as there are groups, computed once for all blocks."""
-    attrs = {"n_images": pair[0].attrs["n_images"]}
-    if GROUP not in pair[0].dims:
-        return xr.DataArray(measure(*pair), dims="block", attrs=attrs)
-    groups = range(pair[0].sizes[GROUP])
-    values = [measure(*(one.isel({GROUP: g}, drop=True) for one in pair)) for g in groups]
-    return xr.DataArray(np.stack(values), dims=(GROUP, "block"), attrs=attrs)
+def _apart(snn: xr.Dataset, ann: xr.Dataset, at_equal_loss: bool) -> xr.DataArray:
+    """(..., layer) drift of the ANN minus that of the SNN, of every block's output: at equal loss, or averaged over the
+    epsilons other than 0."""
+
+    def of(found: xr.Dataset) -> xr.DataArray:
+        if at_equal_loss:
+            return outputs(at_loss(found)).drop_vars("epsilon")
+        return outputs(drift(found)).isel(epsilon=slice(1, None)).mean("epsilon", skipna=False)
+
+    return (of(ann) - of(snn)).assign_attrs(snn.attrs)
 
 
 def _size(signed: Effect) -> Effect:
@@ -93,8 +93,8 @@ def _size(signed: Effect) -> Effect:
 
 
 def drift(found: xr.Dataset) -> xr.DataArray:
-    """1 − CKA of clean with attacked features of one target, over ("epsilon", "layer")."""
-    return (1 - found["cka"]).rename("drift").transpose("epsilon", "layer")
+    """1 − CKA of clean with attacked features of one target, over (..., "epsilon", "layer")."""
+    return (1 - found["cka"]).rename("drift").transpose(..., "epsilon", "layer").assign_attrs(found.attrs)
 
 
 def outputs(drifts: xr.DataArray) -> xr.DataArray:
@@ -111,43 +111,27 @@ def outputs(drifts: xr.DataArray) -> xr.DataArray:
 
 def of_blocks(drifts: xr.DataArray) -> xr.DataArray:
     """Mean over the outputs of residual blocks; nan where one of them has no value. Raises as `outputs`."""
-    return outputs(drifts).mean("layer", skipna=False)
+    return outputs(drifts).mean("layer", skipna=False, keep_attrs=True)
 
 
 def at_loss(found: xr.Dataset, lost: float = LOST) -> xr.DataArray:
-    """Drift over ("layer") where a share of the clean accuracy is lost for the first time, linear between epsilons.
+    """Drift over (..., "layer") where a share of clean accuracy is lost for the first time, linear between epsilons.
 
-    Its coordinate "epsilon" is the size of the change that this takes. All nan if the sweep does not reach so far, or
-    where a network had no accuracy to lose.
+    Its coordinate "epsilon", over (...), is the size of the change that this takes. nan if the sweep does not reach so
+    far, or where a network had no accuracy to lose.
     """
-    drifts, epsilons = drift(found), found["epsilon"].values
-    accuracy = found["accuracy"].values
-    below = np.flatnonzero(accuracy <= (1 - lost) * accuracy[0])
-    if not below.size or below[0] == 0:
-        return drifts.isel(epsilon=-1, drop=True).assign_coords(epsilon=np.nan) * np.nan
-    k = below[0]
-    share = (accuracy[k - 1] - (1 - lost) * accuracy[0]) / (accuracy[k - 1] - accuracy[k])
-    between = (1 - share) * drifts.isel(epsilon=k - 1, drop=True) + share * drifts.isel(epsilon=k, drop=True)
-    return between.assign_coords(epsilon=(1 - share) * epsilons[k - 1] + share * epsilons[k])
+    accuracy = found["accuracy"].drop_vars("epsilon")
+    kept = (1 - lost) * accuracy.isel(epsilon=0)
+    after = (accuracy <= kept).argmax("epsilon")  # the first; 0 where there is none, or no accuracy to lose
+    before = (after - 1).clip(0)
+    steep = (accuracy.isel(epsilon=before) - accuracy.isel(epsilon=after)).where(after > 0)
+    share = (accuracy.isel(epsilon=before) - kept) / steep
 
+    def between(values: xr.DataArray) -> xr.DataArray:
+        return (1 - share) * values.isel(epsilon=before) + share * values.isel(epsilon=after)
 
-def _difference(snn: xr.Dataset, ann: xr.Dataset) -> float:
-    """Drift of the ANN minus that of the SNN, averaged over blocks and the epsilons other than 0."""
-    return float(_by_block(snn, ann).mean())
-
-
-def _by_block(snn: xr.Dataset, ann: xr.Dataset) -> np.ndarray:
-    """(blocks,) the same, of the output of each block."""
-    by_epsilon = (outputs(drift(found)).isel(epsilon=slice(1, None)).values for found in (ann, snn))
-    return np.subtract(*by_epsilon).mean(0)
-
-
-def _by_block_at_loss(snn: xr.Dataset, ann: xr.Dataset) -> np.ndarray:
-    return np.subtract(*(outputs(at_loss(found)).values for found in (ann, snn)))
-
-
-def _difference_at_loss(snn: xr.Dataset, ann: xr.Dataset) -> float:
-    return float(of_blocks(at_loss(ann)) - of_blocks(at_loss(snn)))
+    there, epsilon = (between(values.drop_vars("epsilon")) for values in (drift(found), found["epsilon"]))
+    return there.transpose(..., "layer").assign_coords(epsilon=epsilon).rename("drift").assign_attrs(found.attrs)
 
 
 def _out_of_reach(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> str:
@@ -156,14 +140,12 @@ def _out_of_reach(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> str:
     On all images, or, where only the interval suffers, without one of their groups.
     """
 
-    def missing(kind: int, group: int) -> bool:
-        found = (pair[kind] for pair in pairs)
-        shown = (one.isel({GROUP: group}, drop=True) if GROUP in one.dims else one for one in found)
-        return any(np.isnan(at_loss(one)["epsilon"]) for one in shown)
-
-    groups = max(found.sizes.get(GROUP, 1) for pair in pairs for found in pair)
-    for part, where in ((range(1), ""), (range(1, groups), ", without some of the images")):
-        kinds = [name for kind, name in enumerate(("SNN", "ANN")) if any(missing(kind, group) for group in part)]
+    unreached = [
+        [np.atleast_1d(np.isnan(at_loss(found)["epsilon"].values)) for found in of_kind]
+        for of_kind in zip(*pairs, strict=True)
+    ]
+    for part, where in ((slice(1), ""), (slice(1, None), ", without some of the images")):
+        kinds = [name for name, of in zip(("SNN", "ANN"), unreached, strict=True) if any(one[part].any() for one in of)]
         if kinds:
             return f" (the sweep does not reach this loss in the {' and the '.join(kinds)}{where})"
     return ""

@@ -10,9 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.claims.adversarial import LEAST, LOST, at_loss, differences, differences_by_block, drift, of_blocks
+from snnlib.claims.adversarial import LEAST, LOST, at_loss, differences, differences_by_block, drift, of_blocks, outputs
 from snnlib.claims.verdict import Bound
-from snnlib.evidence import GROUP, Effect, effect, share
+from snnlib.evidence import Effect, effect, share
 from snnlib.similarity import MEASURES
 from snnlib.studies.adversarial import KINDS, Adversarial
 from snnlib.studies.rows import SECOND, point
@@ -39,8 +39,7 @@ def mean_drift(results: Adversarial, series: dict[tuple[str, str], str]) -> pd.D
     """Drift of block outputs against epsilon, as `accuracy`."""
 
     def of(key: tuple[str, str], epsilon: float) -> Effect:
-        pairs = [(result,) for result in results.found[key]]
-        return effect("drift", lambda found: float(of_blocks(drift(found)).sel(epsilon=epsilon)), pairs)
+        return effect("drift", float, [of_blocks(drift(one)).sel(epsilon=epsilon) for one in results.found[key]])
 
     return _against_epsilon(results, series, of)
 
@@ -60,17 +59,20 @@ def difference(results: Adversarial) -> pd.DataFrame:
     """Drift of block outputs of the ANN minus that of the SNN, pair by pair, against epsilon, for `charts.sweep`."""
     series = {"white box": results.white_box}
     series["noise"] = list(zip(*(results.found["noise", kind] for kind in KINDS), strict=True))
+    found = {name: _differences(pairs) for name, pairs in series.items()}
+    what = "drift of block outputs, ANN − SNN"
     return pd.DataFrame(
-        [point(e, name, _difference_at(pairs, e)) for e in results.epsilons for name, pairs in series.items()]
+        [
+            point(epsilon, name, effect(what, float, [one.sel(epsilon=epsilon) for one in of]))
+            for epsilon in results.epsilons
+            for name, of in found.items()
+        ]
     )
 
 
-def _difference_at(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]], epsilon: float) -> Effect:
-    def measure(snn: xr.Dataset, ann: xr.Dataset) -> float:
-        of_ann, of_snn = (float(of_blocks(drift(found)).sel(epsilon=epsilon)) for found in (ann, snn))
-        return of_ann - of_snn
-
-    return effect("drift of block outputs, ANN − SNN", measure, pairs)
+def _differences(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> list[xr.DataArray]:
+    """(..., epsilon) of each pair."""
+    return [of_blocks(drift(ann)) - of_blocks(drift(snn)) for snn, ann in pairs]
 
 
 def drift_by_layer(
@@ -89,8 +91,8 @@ def drift_by_layer(
     for measure in ("cka", *SECOND):
         of_measure = []
         for key, name in series.items():
-            by_group = [_by_group(_measured(result, measure), values) for result in results.found[key]]
-            of_measure.append(tables.over_seeds([tables.by_measure(of, name) for of in by_group]))
+            found = [values(_measured(result, measure)) for result in results.found[key]]
+            of_measure.append(tables.over_seeds([tables.by_measure(of, name) for of in found]))
         for kind, ceiling in results.ceilings.items():
             apart = 1 - ceiling["similarity"].sel(measure=measure)
             of_measure.append(tables.over_seeds([tables.by_measure(apart, f"another {kind}, clean images")]))
@@ -101,13 +103,6 @@ def drift_by_layer(
 def _measured(found: xr.Dataset, measure: str) -> xr.Dataset:
     """What an attack did, with a similarity by another measure in the place of CKA."""
     return found if measure == "cka" else found.assign(cka=found["similarity"].sel(measure=measure, drop=True))
-
-
-def _by_group(found: xr.Dataset, values: Callable[[xr.Dataset], xr.DataArray]) -> xr.DataArray:
-    """Values computed once for all images and once without each group of them, where there are groups."""
-    if GROUP not in found.dims:
-        return values(found)
-    return xr.concat([values(found.isel({GROUP: g}, drop=True)) for g in range(found.sizes[GROUP])], GROUP)
 
 
 # ---- for the text
@@ -159,15 +154,11 @@ def transfer_minus_white_box(results: Adversarial, kind: str, epsilon: float) ->
     Below 0 the gradient of its partner is the better guide to its errors than its own.
     """
     transfers, white_boxes = (results.found[source, kind] for source in (KINDS[kind == "SNN"], kind))
-    pairs = [
-        tuple(one["accuracy"].assign_attrs(one.attrs) for one in both)
-        for both in zip(transfers, white_boxes, strict=True)
+    found = [
+        (transfer["accuracy"] - white_box["accuracy"]).sel(epsilon=epsilon).assign_attrs(white_box.attrs)
+        for transfer, white_box in zip(transfers, white_boxes, strict=True)
     ]
-
-    def difference(transfer: xr.DataArray, white_box: xr.DataArray) -> float:
-        return float(transfer.sel(epsilon=epsilon) - white_box.sel(epsilon=epsilon))
-
-    return effect("accuracy under transfer minus under white box", difference, pairs)
+    return effect("accuracy under transfer minus under white box", float, found)
 
 
 def _guide_in_words(results: Adversarial, kind: str) -> str:
@@ -206,11 +197,8 @@ def depth_in_words(results: Adversarial, epsilon: float) -> str:
     """Drift of the first and of the last block at one epsilon, with intervals."""
 
     def of(kind: str, block: int) -> str:
-        def measure(found: xr.Dataset) -> float:
-            values = drift(found).sel(epsilon=epsilon)
-            return float(values.values[values["kind"].values == "sum"][block])
-
-        return _mean(results, kind, measure).numbers(3)
+        found = [outputs(drift(one)).sel(epsilon=epsilon).isel(layer=block) for one in results.found[kind, kind]]
+        return effect("", float, found).numbers(3)
 
     ways = [f"from {of(kind, 0)} in the first block to {of(kind, -1)} in the last in the {kind}" for kind in KINDS]
     return f"At ε = {epsilon:g}, drift under white-box attack goes {', and '.join(ways)}. {size_in_words(results)}"
@@ -253,7 +241,7 @@ def signs_in_words(results: Adversarial) -> str:
 
 def _drift_at_loss(networks: Sequence[xr.Dataset]) -> Effect:
     """Drift of block outputs where the claim's share of the accuracy is lost, of networks attacked on themselves."""
-    return effect("", lambda found: float(of_blocks(at_loss(found))), [(one,) for one in networks])
+    return effect("", float, [of_blocks(at_loss(one)) for one in networks])
 
 
 def loss_in_words(results: Adversarial) -> str:
@@ -266,15 +254,10 @@ def loss_in_words(results: Adversarial) -> str:
             where = "" if short == len(pairs) else f" in {short} of {len(pairs)} pairs of networks"
             parts.append(f"the {kind} does not lose {lost} within the sweep{where}, and has no curve")
             continue
-        epsilon = _mean(results, kind, lambda found: float(at_loss(found)["epsilon"]))
+        epsilon = effect("", float, [at_loss(one)["epsilon"] for one in pairs])
         drifts = _drift_at_loss(pairs)
         parts.append(
             f"the {kind} has lost {lost} at ε = {epsilon.numbers(4)}, where the outputs of its blocks have drifted by "
             f"{drifts.numbers(3)} on average"
         )
     return f"T{'; '.join(parts)[1:]}. {size_in_words(results)}"
-
-
-def _mean(results: Adversarial, kind: str, measure: Callable[[xr.Dataset], float]) -> Effect:
-    """A number of each kind's networks under attack on themselves, over pairs."""
-    return effect("", measure, [(result,) for result in results.found[kind, kind]])

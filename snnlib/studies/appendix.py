@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -46,7 +48,7 @@ class FurtherCase:
             found |= {f"ceiling, {kind} × {kind}": [pairs[0].ceilings[i]] for i, kind in enumerate(("SNN", "ANN"))}
         return found | {"untrained": [pair.untrained for pair in pairs], "shuffled": [pairs[0].shuffled]}
 
-    @property
+    @cached_property
     def curves(self) -> pd.DataFrame:
         """Corresponding layers along depth by all measures, means over pairs: what `charts.depth_curve` takes."""
         return by_all_measures(self.comparisons, self.measures)
@@ -161,8 +163,8 @@ def _mean(comparisons: Sequence[xr.DataArray], layers: Sequence[str]) -> Effect:
     """The mean CKA of some corresponding layers, over pairs of networks."""
 
     def mean(cka: xr.DataArray) -> float:
-        values = tables.corresponding(cka, "").set_index("layer")["value"]
-        return float(values[list(layers)].mean(skipna=False))
+        values = tables.by_name(cka)
+        return float(np.mean([values[name] for name in layers]))
 
     return effect("CKA of corresponding layers", mean, comparisons)
 

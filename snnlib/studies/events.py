@@ -18,7 +18,7 @@ from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.spec import SpecError, StreamSpec, TrainSpec
 from snnlib.studies.rows import SECOND, second_measures
-from snnlib.tables import accuracies, by_measure, corresponding, over_seeds, seed_pairs
+from snnlib.tables import accuracies, by_measure, by_name, corresponding, over_seeds, seed_pairs
 from snnlib.training import Network
 
 
@@ -82,7 +82,7 @@ class Comparison:
         triples = list(zip(self.cross, self.snn, self.ann, strict=True))
 
         def similarity(cross: xr.DataArray) -> float:
-            return float(np.nanmean(corresponding(cross, "")["value"]))  # as the shortfall: without silent layers
+            return float(np.nanmean(list(by_name(cross).values())))  # as the shortfall: without silent layers
 
         return {
             "CKA": effect("CKA of SNN × ANN", similarity, self.cross),
