@@ -29,11 +29,11 @@ def fall(cka: xr.DataArray) -> float:
 def test_fall_and_rise_are_read_from_the_named_places() -> None:
     cka = blocks_of(0.9, 0.6, noise=0)
     assert fall(cka) == pytest.approx(0.3)
-    assert rise(cka) == pytest.approx(0.3)
+    assert float(rise(cka)) == pytest.approx(0.3)
     falling = blocks_of(0.9, 0.6, output=0.5, noise=0)  # the first block's input is the stem's, the others' an output
     assert fall(falling) == pytest.approx((0.3 + 8 * -0.1) / 9)
-    assert rise(falling) == pytest.approx(-0.1)
-    assert [over_blocks(above_inside(falling), stage) for stage in (1, 2, 3)] == pytest.approx([-0.1] * 3)
+    assert float(rise(falling)) == pytest.approx(-0.1)
+    assert [float(over_blocks(above_inside(falling), stage)) for stage in (1, 2, 3)] == pytest.approx([-0.1] * 3)
 
 
 def test_the_last_batch_norm_is_not_of_the_inside() -> None:
@@ -41,7 +41,7 @@ def test_the_last_batch_norm_is_not_of_the_inside() -> None:
     for i, (name, _, _) in enumerate(layers()):
         if name.endswith(".bn2"):
             cka[i, i] = -5.0
-    assert rise(cka) == pytest.approx(0.3)
+    assert float(rise(cka)) == pytest.approx(0.3)
 
 
 def straight_line(slope: float) -> xr.DataArray:
@@ -60,10 +60,10 @@ def on_the_way() -> list[str]:
 
 def test_jaggedness_of_a_straight_line_is_0() -> None:
     cka = straight_line(0.01)
-    assert jaggedness(cka) == pytest.approx(0)
+    assert float(jaggedness(cka)) == pytest.approx(0)
     middle = [name for name, _, _ in layers()].index("stage1.1.conv1")
     cka[middle, middle] -= 0.3  # second differences of -0.3, 0.6 and -0.3
-    assert jaggedness(cka) == pytest.approx(1.2 / (len(on_the_way()) - 2))
+    assert float(jaggedness(cka)) == pytest.approx(1.2 / (len(on_the_way()) - 2))
 
 
 def test_a_layer_without_cka_leaves_c3_undecided() -> None:

@@ -64,34 +64,42 @@ def above_inside(cka: xr.DataArray, end: str = "output") -> xr.DataArray:
     return (table.sel(place=end, drop=True) - inside).assign_attrs(cka.attrs)
 
 
-def over_blocks(above: xr.DataArray, stage: int | None = None) -> float:
-    """The mean over blocks, (block,) -> a number; of one stage's alone where it is given."""
-    blocks = above if stage is None else above[(above["stage"] == stage).values]
-    return float(blocks.mean(skipna=False))
+def over_blocks(above: xr.DataArray, stage: int | None = None) -> xr.DataArray:
+    """The mean over blocks, (..., block) -> (...); of one stage's alone where it is given."""
+    blocks = above if stage is None else above.isel(block=(above["stage"] == stage).values)
+    return blocks.mean("block", skipna=False, keep_attrs=True)
 
 
-def rise(cka: xr.DataArray) -> float:
-    """Mean over blocks of CKA at the output minus inside the branch; nan where a layer has no CKA."""
+def rise(cka: xr.DataArray) -> xr.DataArray:
+    """Mean over blocks of CKA at the output minus inside the branch, (...); nan where a layer has no CKA."""
     return over_blocks(above_inside(cka))
 
 
-def jaggedness(cka: xr.DataArray) -> float:
-    """Mean absolute second difference of CKA from place to place through all blocks: 0 for a straight line."""
+def jaggedness(cka: xr.DataArray) -> xr.DataArray:
+    """Mean absolute second difference of CKA from place to place through all blocks, (...): 0 for a straight line."""
     table = by_block(cka)
-    path = np.concatenate([table.values[:1, 0], table.sel(place=table["place"] != "input").values.ravel()])
-    return float(np.abs(np.diff(path, 2)).mean())
+    blocks = table.sel(place=table["place"] != "input").values
+    first = table.isel(block=0).sel(place=["input"]).values  # the inputs of the others are outputs of those before
+    path = np.concatenate([first, blocks.reshape(*blocks.shape[:-2], -1)], axis=-1)
+    bends = np.abs(np.diff(path, 2)).mean(-1)
+    return xr.DataArray(bends, dims=table.dims[:-2], attrs=cka.attrs)
 
 
 def rises(cka: Sequence[xr.DataArray], where: str) -> Effect:
     """The rise with its interval, for the comparisons of one kind of network."""
-    above = [above_inside(one) for one in cka]
-    return effect(f"rise to the block's output, shortcuts {where} (CKA)", over_blocks, above)
+    return effect(f"rise to the block's output, shortcuts {where} (CKA)", float, [rise(one) for one in cka])
+
+
+def less_rise(pairs: Sequence[tuple[xr.DataArray, xr.DataArray]]) -> Effect:
+    """By how much the rise is larger with shortcuts everywhere than without any, pair by pair of their comparisons."""
+    less = [(rise(with_) - rise(without)).assign_attrs(with_.attrs) for with_, without in pairs]
+    return effect("rise with shortcuts minus rise without (CKA)", float, less)
 
 
 def fall_and_rise(cka: Sequence[xr.DataArray]) -> tuple[Effect, Effect]:
     """What C3 is judged by, of comparisons of networks with shortcuts everywhere."""
-    above = [above_inside(one, "input") for one in cka]
-    return effect("fall inside the block, shortcuts everywhere (CKA)", over_blocks, above), rises(cka, "everywhere")
+    falls = [over_blocks(above_inside(one, "input")) for one in cka]
+    return effect("fall inside the block, shortcuts everywhere (CKA)", float, falls), rises(cka, "everywhere")
 
 
 def block_by_block(cka: Sequence[xr.DataArray]) -> dict[str, tuple[Effect, Effect]]:
@@ -111,6 +119,5 @@ def c3(everywhere: Sequence[xr.DataArray], beside: Mapping[str, Sequence[xr.Data
 
 def c4(everywhere: Sequence[xr.DataArray], nowhere: Sequence[xr.DataArray]) -> Verdict:
     """C4, from the comparisons of the same pairs of seeds, with shortcuts everywhere and nowhere."""
-    both = list(zip(everywhere, nowhere, strict=True))
-    less = effect("rise with shortcuts minus rise without (CKA)", lambda a, b: rise(a) - rise(b), both)
+    less = less_rise(list(zip(everywhere, nowhere, strict=True)))
     return judge(C4, [Bound(rises(nowhere, "nowhere"), LEAST, at_most=True), Bound(less, LEAST)])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.claims.residual import above_inside, jaggedness, over_blocks, rise
+from snnlib.claims.residual import above_inside, jaggedness, less_rise, over_blocks, rise
 from snnlib.evidence import Effect, effect
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
@@ -226,7 +225,7 @@ def _by_stage(cka: Sequence[xr.DataArray]) -> dict[int, Effect]:
     """The rise of the blocks of each stage."""
     above = [above_inside(one) for one in cka]
     stages = np.unique(above[0]["stage"]).tolist()
-    return {s: effect(f"stage {s}", partial(over_blocks, stage=s), above) for s in stages}
+    return {s: effect(f"stage {s}", float, [over_blocks(one, s) for one in above]) for s in stages}
 
 
 def beside_c4(results: Residual) -> dict[str, tuple[Effect, Effect]]:
@@ -234,11 +233,10 @@ def beside_c4(results: Residual) -> dict[str, tuple[Effect, Effect]]:
 
     By their name: the rise without shortcuts, and the rise with them minus that without. Of the first pair.
     """
-    found = {}
-    for name, (with_, without) in _beside(results).items():
-        less = effect("rise with shortcuts minus rise without", lambda a, b: rise(a) - rise(b), [(with_, without)])
-        found[name] = effect("rise without shortcuts", rise, [without]), less
-    return found
+    return {
+        name: (effect("rise without shortcuts", float, rise(without)), less_rise([(with_, without)]))
+        for name, (with_, without) in _beside(results).items()
+    }
 
 
 def _beside(results: Residual) -> dict[str, list[xr.DataArray]]:
@@ -265,14 +263,11 @@ def jagged(results: Residual) -> tuple[Effect, Effect, Effect]:
     straight line.
     """
 
-    def log_ratio(with_: xr.DataArray, without: xr.DataArray) -> float:
-        both = np.array([jaggedness(with_), jaggedness(without)])
-        return float(np.subtract(*np.log(both))) if (both > 0).all() else float("nan")
-
-    sides = same_pairs(results.cka)
-    pairs = list(zip(*sides, strict=True))
-    alone = (effect("jaggedness (CKA)", jaggedness, found) for found in sides)
-    found = effect("jaggedness with shortcuts over without", log_ratio, pairs)
+    sides = [[jaggedness(cka) for cka in side] for side in same_pairs(results.cka)]
+    logs = [[np.log(one.where(one > 0)) for one in side] for side in sides]
+    ratios = [(with_ - without).assign_attrs(with_.attrs) for with_, without in zip(*logs, strict=True)]
+    alone = (effect("jaggedness (CKA)", float, side) for side in sides)
+    found = effect("jaggedness with shortcuts over without", float, ratios)
     value, low, high = np.exp([found.value, found.low, found.high]).tolist()
     return *alone, replace(found, value=value, low=low, high=high)
 
@@ -287,7 +282,7 @@ def jagged_in_words(results: Residual) -> str:
         f"{with_.numbers()} with shortcuts and {without.numbers()} without ({with_.basis()})."
     )
     for name, both in _beside(results).items():
-        numbers = (effect("", jaggedness, [cka]).numbers() for cka in both)
+        numbers = (effect("", float, jaggedness(cka)).numbers() for cka in both)
         said += f" For comparison, {name}: {' and '.join(numbers)}, of one pair."
     if not np.isfinite([ratio.value, ratio.low, ratio.high]).all():
         return said
