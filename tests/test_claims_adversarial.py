@@ -211,6 +211,28 @@ def test_groups_of_images_widen_the_interval():
     assert plain.low > LEAST
 
 
+def test_the_table_of_accuracies_tells_what_was_attacked():
+    """Keys of results are what an attack was made on, and what it was shown to."""
+    shown = {"SNN": {"SNN": 0.1, "ANN": 0.2, "noise": 0.3}, "ANN": {"ANN": 0.4, "SNN": 0.5, "noise": 0.6}}
+    found = {
+        (source, target): (made_up([0, 0, 0], [0.9, at, 0.0]).assign(label=("image", np.zeros(100, int))),) * 2
+        for target, sources in shown.items()
+        for source, at in sources.items()
+    }
+    head, _, *rows = tabled.accuracy_in_words(study.Adversarial(found, "share")).split("\n\n")[0].splitlines()
+    assert head == "| accuracy, % | SNN | ANN |"
+    cells = {
+        what.split(",")[0].strip(): [float(cell.split()[0]) for cell in of]
+        for _, what, *of, _ in (r.split("|") for r in rows)
+    }
+    assert cells == {
+        "clean": [90, 90],
+        "noise": [30, 60],
+        "attacked on the other kind (transfer)": [20, 50],
+        "attacked on the network itself (white box)": [10, 40],
+    }
+
+
 def test_accuracies_are_tabled_with_their_interval():
     """Two networks of the same accuracy are as sure as Wilson's interval of their images; else less so."""
 

@@ -11,6 +11,7 @@ import xarray as xr
 from scipy import stats
 
 from snnlib import tables
+from snnlib.claims import events as claims
 from snnlib.data import recorded, simulate
 from snnlib.data.example import Example, example
 from snnlib.parameters import EventParameters
@@ -97,6 +98,24 @@ def test_curves_of_the_shortfall_allow_for_ceilings_that_pairs_share(scatter):
         curve = comparison([0.6 + scatter, 0.7 + scatter], *arrays).shortfall("short").query("measure == @CKA")
         half = stats.t.ppf(0.975, 1) * np.std([0.6, 0.7 - apart], ddof=1) / np.sqrt(2)
         assert ((curve["high"] - curve["low"]) / 2).tolist() == pytest.approx([stretch * half] * 3)
+
+
+def test_the_change_is_drawn_pair_by_pair_with_what_each_pair_is_judged_by(scatter):
+    """Events take 0.1 from one pair and 0.3 from the other; images that move both inputs alike leave that certain."""
+    ceilings = [0.9 + scatter] * 2
+    on_events = comparison([0.7 + scatter, 0.5 + scatter], ceilings, ceilings)
+    on_images = comparison([0.8 + scatter, 0.8 - scatter], ceilings, ceilings)
+    found = study.EventStudy(on_events, on_images)
+    curves = found.change().set_index("series")
+    assert curves.index.unique().tolist() == ["pair 1 of networks", "pair 2 of networks"]
+    for number, (of, change) in enumerate(zip(curves.index.unique(), (0.1, 0.3), strict=True)):
+        curve = curves.loc[of]
+        assert curve["layer"].tolist() == LAYERS
+        assert curve["value"].tolist() == pytest.approx([change] * 3)
+        assert curve["value"].mean() == pytest.approx(claims.changed(*map(tables.all_images, found.pairs[number])))
+    certain, moved = ((curves.loc[of, "high"] - curves.loc[of, "low"]) / 2 for of in curves.index.unique())
+    assert certain.tolist() == pytest.approx([0] * 3, abs=1e-9)
+    assert moved.tolist() == pytest.approx([2 * jackknife(scatter[1:, layer]) for layer in range(3)])
 
 
 def test_means_over_layers_carry_interval_images_and_pairs(scatter):

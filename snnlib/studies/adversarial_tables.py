@@ -130,22 +130,28 @@ def examples(results: Adversarial, epsilon: float) -> tuple[dict[str, list[np.nd
 
 
 def accuracy_in_words(results: Adversarial) -> str:
-    """What the attacks do at the middle epsilon, beside noise and transfer, and whether a gradient misleads."""
+    """What the attacks do at the middle epsilon, beside noise and transfer, as a table; whether a gradient misleads."""
     epsilon = example_epsilon(results)
 
     def percent(source: str, target: str, at: float) -> str:
         found = _accuracy(results, (source, target), at)
         value, low, high = (f"{100 * part:.1f}" for part in (found.value, found.low, found.high))
-        return f"{value} % ({low} to {high} %)"
+        return f"{value} ({low} to {high})"
 
-    sentences = [
-        f"At ε = {epsilon:g} the accuracy of the {kind} goes from {percent(kind, kind, 0.0)} to "
-        f"**{percent(kind, kind, epsilon)}** under white-box attack, to {percent(other, kind, epsilon)} by transfer, "
-        f"and to {percent('noise', kind, epsilon)} under noise."
-        for kind, other in zip(KINDS, KINDS[::-1], strict=True)
+    def row(images: str, at: float, source_of: Callable[[str, str], str]) -> str:
+        both = zip(KINDS, KINDS[::-1], strict=True)
+        return f"| {images} | {' | '.join(percent(source_of(own, other), own, at) for own, other in both)} |"
+
+    rows = [
+        f"| accuracy, % | {' | '.join(KINDS)} |",
+        "|---" * (1 + len(KINDS)) + "|",
+        row("clean", 0.0, lambda own, _: own),
+        row(f"noise, ε = {epsilon:g}", epsilon, lambda *_: "noise"),
+        row(f"attacked on the other kind (transfer), ε = {epsilon:g}", epsilon, lambda _, other: other),
+        row(f"attacked on the network itself (white box), ε = {epsilon:g}", epsilon, lambda own, _: own),
     ]
-    guides = [_guide_in_words(results, kind) for kind in KINDS]
-    return " ".join([*sentences, *guides, size_in_words(results)])
+    said = " ".join([*(_guide_in_words(results, kind) for kind in KINDS), size_in_words(results)])
+    return "\n".join(rows) + f"\n\n{said}"
 
 
 def transfer_minus_white_box(results: Adversarial, kind: str, epsilon: float) -> Effect:

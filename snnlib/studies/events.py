@@ -132,6 +132,18 @@ class EventStudy:
         """For each pair of seeds what the claim is judged by: cross, SNN and ANN on events, then on images."""
         return _by_pair(*((one.cross, one.snn, one.ann) for one in (self.events, self.still)))
 
+    def change(self) -> pd.DataFrame:
+        """By how much events change the shortfall along depth, a curve a pair of networks, for `charts.depth_curve`.
+
+        Intervals are over images alone. The mean of a curve over layers is what the claim takes from its pair.
+        """
+        curves = []
+        for number, arrays in enumerate(self.pairs, 1):
+            found = [corresponding(array, f"pair {number} of networks") for array in arrays]
+            on_events, on_images = _shortfall(*found[:3]), _shortfall(*found[3:])
+            curves.append(over_seeds([on_events.assign(value=on_events["value"] - on_images["value"])]))
+        return pd.concat(curves, ignore_index=True)
+
 
 def _by_pair(*inputs: Sequence[list[xr.DataArray]]) -> list[tuple[xr.DataArray, ...]]:
     return list(zip(*(arrays for compared in inputs for arrays in compared), strict=True))
