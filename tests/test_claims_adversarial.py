@@ -215,7 +215,7 @@ def test_the_table_of_accuracies_tells_what_was_attacked():
     """Keys of results are what an attack was made on, and what it was shown to."""
     shown = {"SNN": {"SNN": 0.1, "ANN": 0.2, "noise": 0.3}, "ANN": {"ANN": 0.4, "SNN": 0.5, "noise": 0.6}}
     found = {
-        (source, target): (made_up([0, 0, 0], [0.9, at, 0.0]).assign(label=("image", np.zeros(100, int))),) * 2
+        (source, target): (made_up([0, 0, 0], [0.9, 0.7, at]).assign(label=("image", np.zeros(100, int))),) * 2
         for target, sources in shown.items()
         for source, at in sources.items()
     }
