@@ -196,6 +196,19 @@ def share(what: str, shares: Sequence[float], n: int, level: float = 0.95) -> Ef
     return Effect(what, mean, float(max(middle - half, 0)), float(min(middle + half, 1)), n, k)
 
 
+def less(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:
+    """a − b, for `effect`: of the same layers, groups and so on, known of as many images as the fewer of both.
+
+    Raises:
+        ValueError: other coordinates along a dimension of both.
+    """
+    with xr.set_options(arithmetic_join="exact"):
+        found = a - b
+    counts = [one.attrs["n_images"] for one in (a, b) if "n_images" in one.attrs]
+    found.attrs = {"n_images": min(counts)} if counts else {}
+    return found
+
+
 def _by_group(arrays: tuple[xr.DataArray, ...]) -> list[tuple[xr.DataArray, ...]]:
     sizes = {a.sizes[GROUP] for a in arrays if GROUP in a.dims}
     if not sizes:

@@ -136,15 +136,17 @@ def over_seeds(
     images left out, of seeds where there are several tables. Where there is neither, the columns are left out.
 
     Raises:
-        ValueError: tables with other rows, in another order or of other groups, than the first.
+        ValueError: tables with other rows, in another order or of other groups, than the first; a row twice.
     """
     keys = list(by)
     by_group = [(t if GROUP in t else t.assign(**{GROUP: 0})).sort_values(GROUP, kind="stable") for t in tables]
     first, groups = by_group[0], by_group[0][GROUP].nunique()
     order = first[keys].iloc[: len(first) // groups].reset_index(drop=True)
     layout = np.tile(order.to_numpy(object), (groups, 1))
-    if any(not np.array_equal(table[keys].to_numpy(object), layout) for table in by_group):
-        raise ValueError(f"tables of pairs of networks must have the same rows, told apart by {', '.join(keys)}")
+    if order.duplicated().any() or any(not np.array_equal(table[keys].to_numpy(object), layout) for table in by_group):
+        raise ValueError(
+            f"tables of pairs of networks must have the same rows, each once, told apart by {', '.join(keys)}"
+        )
     values = np.stack(
         [table["value"].to_numpy(float).reshape(groups, -1) for table in by_group]
     )  # (pairs, groups, rows)

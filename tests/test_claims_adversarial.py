@@ -55,6 +55,37 @@ def test_equal_loss_lies_between_two_epsilons():
     assert np.isnan(never["epsilon"])
 
 
+def test_equal_loss_is_found_for_every_group_of_images_as_for_that_group_alone():
+    parts = [
+        made_up([0, drift, 0.6], accuracies)
+        for drift, accuracies in (
+            (0.2, [0.8, 0.5, 0.1]),
+            (0.3, [0.8, 0.3, 0.1]),
+            (0.4, [0.8, 0.7, 0.6]),
+            (0.5, [0, 0, 0]),
+        )
+    ]
+    together = at_loss(xr.concat(parts, "group", combine_attrs="override"))
+    assert together.dims == ("group", "layer")
+    for group, part in enumerate(parts):
+        alone = at_loss(part)
+        assert together[group].values == pytest.approx(alone.values, nan_ok=True)
+        assert float(together["epsilon"][group]) == pytest.approx(float(alone["epsilon"]), nan_ok=True)
+    assert np.isnan(together["epsilon"].values).tolist() == [False, False, True, True]
+
+
+def test_networks_of_other_blocks_and_sweeps_of_other_epsilons_are_not_subtracted():
+    one = made_up([0, 0.2, 0.6], SAME)
+    for other in (
+        made_up([0, 0.2, 0.6], SAME, kinds=("conv", "sum", "sum", "sum")),
+        made_up([0, 0.2, 0.6], SAME, epsilons=(0, 0.2, 0.4)),
+    ):
+        with pytest.raises(ValueError, match="exact"):
+            differences([(one, other)] * 2)
+    with pytest.raises(ValueError, match="no pairs"):
+        differences([])
+
+
 def test_supported_where_one_kind_drifts_further_both_ways():
     more, less = ([0, 0.4, 0.8], SAME), ([0, 0.1, 0.3], SAME)
     for snn, ann, further in ((less, more, "the ANN further"), (more, less, "the SNN further")):
@@ -213,20 +244,22 @@ def test_groups_of_images_widen_the_interval():
 
 def test_the_table_of_accuracies_tells_what_was_attacked():
     """Keys of results are what an attack was made on, and what it was shown to."""
+    clean_of = {"SNN": 0.8, "ANN": 0.9}
     shown = {"SNN": {"SNN": 0.1, "ANN": 0.2, "noise": 0.3}, "ANN": {"ANN": 0.4, "SNN": 0.5, "noise": 0.6}}
     found = {
-        (source, target): (made_up([0, 0, 0], [0.9, 0.7, at]).assign(label=("image", np.zeros(100, int))),) * 2
+        (source, target): (made_up([0, 0, 0], [clean_of[target], 0.7, at]).assign(label=("image", np.zeros(100, int))),)
+        * 2
         for target, sources in shown.items()
         for source, at in sources.items()
     }
     head, _, *rows = tabled.accuracy_in_words(study.Adversarial(found, "share")).split("\n\n")[0].splitlines()
-    assert head == "| accuracy, % | SNN | ANN |"
+    assert head == "| accuracy, % (95 % interval) | SNN | ANN |"
     cells = {
         what.split(",")[0].strip(): [float(cell.split()[0]) for cell in of]
         for _, what, *of, _ in (r.split("|") for r in rows)
     }
     assert cells == {
-        "clean": [90, 90],
+        "clean": [80, 90],
         "noise": [30, 60],
         "attacked on the other kind (transfer)": [20, 50],
         "attacked on the network itself (white box)": [10, 40],

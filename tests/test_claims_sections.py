@@ -66,6 +66,13 @@ def test_jaggedness_of_a_straight_line_is_0() -> None:
     assert float(jaggedness(cka)) == pytest.approx(1.2 / (len(on_the_way()) - 2))
 
 
+def test_numbers_of_blocks_are_those_of_each_group_of_images() -> None:
+    groups = [blocks_of(0.9, inside) for inside in (0.4, 0.5, 0.7)]
+    together = xr.concat(groups, "group")
+    for number in (rise, jaggedness, lambda cka: over_blocks(above_inside(cka, "input"), 2)):
+        assert number(together).values == pytest.approx([float(number(cka)) for cka in groups])
+
+
 def test_a_layer_without_cka_leaves_c3_undecided() -> None:
     broken = blocks_of(0.9, 0.5)
     broken[5, 5] = np.nan

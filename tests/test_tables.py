@@ -61,6 +61,16 @@ def test_a_band_of_what_there_is() -> None:
     assert (images["high"] > images["low"]).all()
 
 
+def test_tables_of_other_layouts_have_no_mean() -> None:
+    table = tables.corresponding(cka(), "x")
+    others = (table.iloc[::-1], table[table["group"] < 4], table.assign(layer="fc"))
+    for other in others:
+        with pytest.raises(ValueError, match="the same rows"):
+            tables.over_seeds([table, other])
+    with pytest.raises(ValueError, match="each once"):
+        tables.over_seeds([table.assign(layer="fc", position=1, kind="linear", stage=1)])
+
+
 def test_a_layer_without_a_value_has_none_and_spoils_no_other() -> None:
     array = cka()
     array[:, 1] = np.nan

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import Effect, effect, magnitude
+from snnlib.evidence import Effect, effect, less, magnitude
 
 LOST = 0.5  # share of its clean accuracy that a network has lost, where networks are compared at equal loss
 LEAST = 0.05  # of drift, from which on a difference counts
@@ -57,9 +57,12 @@ def c7(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> Verdict:
 
 def differences(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> tuple[Effect, Effect]:
     """Drift of the ANN minus that of the SNN, in units of CKA, with its sign: at equal epsilon, and at equal loss."""
+    if not pairs:
+        raise ValueError("no pairs of networks to compare the drift of")
     at_half = f"each at {100 * LOST:g} % of its accuracy lost, in units of CKA{_out_of_reach(pairs)}"
     whole, lost = (
-        [_apart(*pair, at_equal_loss).mean("layer", skipna=False) for pair in pairs] for at_equal_loss in (False, True)
+        [_apart(*pair, at_equal_loss).mean("layer", skipna=False, keep_attrs=True) for pair in pairs]
+        for at_equal_loss in (False, True)
     )
     return effect("at equal ε, in units of CKA", float, whole), effect(at_half, float, lost)
 
@@ -78,12 +81,10 @@ def _apart(snn: xr.Dataset, ann: xr.Dataset, at_equal_loss: bool) -> xr.DataArra
     """(..., layer) drift of the ANN minus that of the SNN, of every block's output: at equal loss, or averaged over the
     epsilons other than 0."""
 
-    def of(found: xr.Dataset) -> xr.DataArray:
-        if at_equal_loss:
-            return outputs(at_loss(found)).drop_vars("epsilon")
-        return outputs(drift(found)).isel(epsilon=slice(1, None)).mean("epsilon", skipna=False)
-
-    return (of(ann) - of(snn)).assign_attrs(snn.attrs)
+    if at_equal_loss:
+        return less(*(outputs(at_loss(found)).drop_vars("epsilon") for found in (ann, snn)))
+    apart = less(*(outputs(drift(found)) for found in (ann, snn)))
+    return apart.isel(epsilon=slice(1, None)).mean("epsilon", skipna=False, keep_attrs=True)
 
 
 def _size(signed: Effect) -> Effect:
@@ -139,7 +140,6 @@ def _out_of_reach(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> str:
 
     On all images, or, where only the interval suffers, without one of their groups.
     """
-
     unreached = [
         [np.atleast_1d(np.isnan(at_loss(found)["epsilon"].values)) for found in of_kind]
         for of_kind in zip(*pairs, strict=True)

@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import Effect, effect
+from snnlib.evidence import Effect, effect, less
 from snnlib.tables import by_block
 
 INSIDE = ("act1", "conv1", "bn1", "act2", "conv2")
@@ -92,8 +92,8 @@ def rises(cka: Sequence[xr.DataArray], where: str) -> Effect:
 
 def less_rise(pairs: Sequence[tuple[xr.DataArray, xr.DataArray]]) -> Effect:
     """By how much the rise is larger with shortcuts everywhere than without any, pair by pair of their comparisons."""
-    less = [(rise(with_) - rise(without)).assign_attrs(with_.attrs) for with_, without in pairs]
-    return effect("rise with shortcuts minus rise without (CKA)", float, less)
+    found = [less(rise(with_), rise(without)) for with_, without in pairs]
+    return effect("rise with shortcuts minus rise without (CKA)", float, found)
 
 
 def fall_and_rise(cka: Sequence[xr.DataArray]) -> tuple[Effect, Effect]:
@@ -119,5 +119,5 @@ def c3(everywhere: Sequence[xr.DataArray], beside: Mapping[str, Sequence[xr.Data
 
 def c4(everywhere: Sequence[xr.DataArray], nowhere: Sequence[xr.DataArray]) -> Verdict:
     """C4, from the comparisons of the same pairs of seeds, with shortcuts everywhere and nowhere."""
-    less = less_rise(list(zip(everywhere, nowhere, strict=True)))
-    return judge(C4, [Bound(rises(nowhere, "nowhere"), LEAST, at_most=True), Bound(less, LEAST)])
+    smaller = less_rise(list(zip(everywhere, nowhere, strict=True)))
+    return judge(C4, [Bound(rises(nowhere, "nowhere"), LEAST, at_most=True), Bound(smaller, LEAST)])

@@ -12,7 +12,7 @@ import xarray as xr
 from snnlib import tables
 from snnlib.claims.adversarial import LEAST, LOST, at_loss, differences, differences_by_block, drift, of_blocks, outputs
 from snnlib.claims.verdict import Bound
-from snnlib.evidence import Effect, effect, share
+from snnlib.evidence import Effect, effect, less, share
 from snnlib.similarity import MEASURES
 from snnlib.studies.adversarial import KINDS, Adversarial
 from snnlib.studies.rows import SECOND, point
@@ -72,7 +72,7 @@ def difference(results: Adversarial) -> pd.DataFrame:
 
 def _differences(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> list[xr.DataArray]:
     """(..., epsilon) of each pair."""
-    return [of_blocks(drift(ann)) - of_blocks(drift(snn)) for snn, ann in pairs]
+    return [less(of_blocks(drift(ann)), of_blocks(drift(snn))) for snn, ann in pairs]
 
 
 def drift_by_layer(
@@ -143,7 +143,7 @@ def accuracy_in_words(results: Adversarial) -> str:
         return f"| {images} | {' | '.join(percent(source_of(own, other), own, at) for own, other in both)} |"
 
     rows = [
-        f"| accuracy, % | {' | '.join(KINDS)} |",
+        f"| accuracy, % (95 % interval) | {' | '.join(KINDS)} |",
         "|---" * (1 + len(KINDS)) + "|",
         row("clean", 0.0, lambda own, _: own),
         row(f"noise, ε = {epsilon:g}", epsilon, lambda *_: "noise"),
@@ -161,8 +161,8 @@ def transfer_minus_white_box(results: Adversarial, kind: str, epsilon: float) ->
     """
     transfers, white_boxes = (results.found[source, kind] for source in (KINDS[kind == "SNN"], kind))
     found = [
-        (transfer["accuracy"] - white_box["accuracy"]).sel(epsilon=epsilon).assign_attrs(white_box.attrs)
-        for transfer, white_box in zip(transfers, white_boxes, strict=True)
+        less(*(one["accuracy"].sel(epsilon=epsilon).assign_attrs(one.attrs) for one in both))
+        for both in zip(transfers, white_boxes, strict=True)
     ]
     return effect("accuracy under transfer minus under white box", float, found)
 

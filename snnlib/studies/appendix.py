@@ -50,7 +50,7 @@ class FurtherCase:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """Corresponding layers along depth by all measures, means over pairs: what `charts.depth_curve` takes."""
+        """Corresponding layers along depth by all measures, means over pairs; copy it to change it."""
         return by_all_measures(self.comparisons, self.measures)
 
     @property

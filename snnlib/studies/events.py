@@ -67,8 +67,8 @@ class Comparison:
         curves = [over_seeds(found).assign(measure=MEASURES["cka"].title)]
         sides = [self.measures[name] for name in ("cross", "snn", "ann")]
         for name in SECOND:
-            by_name = [[by_measure(one["similarity"].sel(measure=name), series) for one in side] for side in sides]
-            found = [_shortfall(*tables) for tables in zip(*by_name, strict=True)]
+            rows = [[by_measure(one["similarity"].sel(measure=name), series) for one in side] for side in sides]
+            found = [_shortfall(*tables) for tables in zip(*rows, strict=True)]
             curves.append(over_seeds(found).assign(measure=MEASURES[name].title))
         table = pd.concat(curves, ignore_index=True)
         if "low" in table:
@@ -110,8 +110,15 @@ def _independent(name: str, found: list) -> list:
 
 
 def _shortfall(cross: pd.DataFrame, snn: pd.DataFrame, ann: pd.DataFrame) -> pd.DataFrame:
-    """The mean of two ceilings minus a comparison, from rows of the same groups and layers."""
+    """The mean of two ceilings minus a comparison, from rows of the same groups and layers; ValueError for others."""
+    _alike(cross, snn, ann)
     return cross.assign(value=(snn["value"] + ann["value"]) / 2 - cross["value"])
+
+
+def _alike(first: pd.DataFrame, *others: pd.DataFrame) -> None:
+    names = [name for name in ("layer", "group") if name in first]
+    if any(not one[names].equals(first[names]) for one in others):
+        raise ValueError("networks of other layers cannot be subtracted from each other, layer by layer")
 
 
 @dataclass(frozen=True)
@@ -135,12 +142,14 @@ class EventStudy:
     def change(self) -> pd.DataFrame:
         """By how much events change the shortfall along depth, a curve a pair of networks, for `charts.depth_curve`.
 
-        Intervals are over images alone. The mean of a curve over layers is what the claim takes from its pair.
+        The claim takes from each pair the mean of its curve, over layers that have a value. Intervals are over images
+        alone; what chance did to ceilings that pairs share, as all do with two seeds, is not in them.
         """
         curves = []
         for number, arrays in enumerate(self.pairs, 1):
             found = [corresponding(array, f"pair {number} of networks") for array in arrays]
             on_events, on_images = _shortfall(*found[:3]), _shortfall(*found[3:])
+            _alike(on_events, on_images)
             curves.append(over_seeds([on_events.assign(value=on_events["value"] - on_images["value"])]))
         return pd.concat(curves, ignore_index=True)
 

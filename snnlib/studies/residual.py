@@ -11,7 +11,7 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.claims.residual import above_inside, jaggedness, less_rise, over_blocks, rise
-from snnlib.evidence import Effect, effect
+from snnlib.evidence import Effect, effect, less
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.spec import STAGES, TrainSpec
@@ -264,8 +264,8 @@ def jagged(results: Residual) -> tuple[Effect, Effect, Effect]:
     """
 
     sides = [[jaggedness(cka) for cka in side] for side in same_pairs(results.cka)]
-    logs = [[np.log(one.where(one > 0)) for one in side] for side in sides]
-    ratios = [(with_ - without).assign_attrs(with_.attrs) for with_, without in zip(*logs, strict=True)]
+    logs = [[xr.apply_ufunc(np.log, one.where(one > 0), keep_attrs=True) for one in side] for side in sides]
+    ratios = [less(*both) for both in zip(*logs, strict=True)]
     alone = (effect("jaggedness (CKA)", float, side) for side in sides)
     found = effect("jaggedness with shortcuts over without", float, ratios)
     value, low, high = np.exp([found.value, found.low, found.high]).tolist()
