@@ -147,9 +147,8 @@ def over_seeds(
         raise ValueError(
             f"tables of pairs of networks must have the same rows, each once, told apart by {', '.join(keys)}"
         )
-    values = np.stack(
-        [table["value"].to_numpy(float).reshape(groups, -1) for table in by_group]
-    )  # (pairs, groups, rows)
+    # (pairs, groups, rows)
+    values = np.stack([table["value"].to_numpy(float).reshape(groups, -1) for table in by_group])
     summary = order.assign(value=values[:, 0].mean(0))
     if len(tables) > 1 or groups > 1:
         intervals = [interval(row[:, 0], row[:, 1:]) for row in np.moveaxis(values, 2, 0)]

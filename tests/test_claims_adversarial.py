@@ -82,7 +82,7 @@ def test_networks_of_other_blocks_and_sweeps_of_other_epsilons_are_not_subtracte
     ):
         with pytest.raises(ValueError, match="exact"):
             differences([(one, other)] * 2)
-    with pytest.raises(ValueError, match="no pairs"):
+    with pytest.raises(ValueError, match="no results"):
         differences([])
 
 

@@ -118,6 +118,21 @@ def test_the_change_is_drawn_pair_by_pair_with_what_each_pair_is_judged_by(scatt
     assert moved.tolist() == pytest.approx([2 * jackknife(scatter[1:, layer]) for layer in range(3)])
 
 
+def test_comparisons_of_other_layers_are_not_subtracted_row_by_row(scatter):
+    one = comparison([0.7 + scatter], [0.9 + scatter], [0.9 + scatter])
+    other = one.cross[0].assign_coords(layer_a=["stem.conv", "stage1.1", "fc"], layer_b=["stem.conv", "stage1.1", "fc"])
+    others = {
+        r"\('stage1.0', 0\) and \('stage1.1', 0\) in one row": other,
+        r"\('stem.conv', 8\) and None in one row": one.cross[0][:-1],
+        r"\('stem.conv', 0\) and \('fc', 0\) in one row": one.cross[0][:, ::-1],
+    }
+    for message, ceiling in others.items():
+        with pytest.raises(ValueError, match=message):
+            replace(one, snn=[ceiling]).shortfall("")
+    with pytest.raises(ValueError, match="other layers or groups of images have no difference"):
+        study.EventStudy(one, replace(one, cross=[other], snn=[other], ann=[other])).change()
+
+
 def test_means_over_layers_carry_interval_images_and_pairs(scatter):
     pairs = comparison([0.6 + scatter, 0.7 + scatter], [0.8 + scatter] * 2, [0.9 + scatter] * 2)
     found = pairs.means()

@@ -57,14 +57,13 @@ def c7(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> Verdict:
 
 def differences(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> tuple[Effect, Effect]:
     """Drift of the ANN minus that of the SNN, in units of CKA, with its sign: at equal epsilon, and at equal loss."""
-    if not pairs:
-        raise ValueError("no pairs of networks to compare the drift of")
-    at_half = f"each at {100 * LOST:g} % of its accuracy lost, in units of CKA{_out_of_reach(pairs)}"
     whole, lost = (
         [_apart(*pair, at_equal_loss).mean("layer", skipna=False, keep_attrs=True) for pair in pairs]
         for at_equal_loss in (False, True)
     )
-    return effect("at equal ε, in units of CKA", float, whole), effect(at_half, float, lost)
+    equal = effect("at equal ε, in units of CKA", float, whole)
+    at_half = f"each at {100 * LOST:g} % of its accuracy lost, in units of CKA{_out_of_reach(pairs)}"
+    return equal, effect(at_half, float, lost)
 
 
 def differences_by_block(
@@ -80,7 +79,6 @@ def differences_by_block(
 def _apart(snn: xr.Dataset, ann: xr.Dataset, at_equal_loss: bool) -> xr.DataArray:
     """(..., layer) drift of the ANN minus that of the SNN, of every block's output: at equal loss, or averaged over the
     epsilons other than 0."""
-
     if at_equal_loss:
         return less(*(outputs(at_loss(found)).drop_vars("epsilon") for found in (ann, snn)))
     apart = less(*(outputs(drift(found)) for found in (ann, snn)))
@@ -125,8 +123,8 @@ def at_loss(found: xr.Dataset, lost: float = LOST) -> xr.DataArray:
     kept = (1 - lost) * accuracy.isel(epsilon=0)
     after = (accuracy <= kept).argmax("epsilon")  # the first; 0 where there is none, or no accuracy to lose
     before = (after - 1).clip(0)
-    steep = (accuracy.isel(epsilon=before) - accuracy.isel(epsilon=after)).where(after > 0)
-    share = (accuracy.isel(epsilon=before) - kept) / steep
+    had = accuracy.isel(epsilon=before)
+    share = (had - kept) / (had - accuracy.isel(epsilon=after)).where(after > 0)
 
     def between(values: xr.DataArray) -> xr.DataArray:
         return (1 - share) * values.isel(epsilon=before) + share * values.isel(epsilon=after)

@@ -60,8 +60,8 @@ def above_inside(cka: xr.DataArray, end: str = "output") -> xr.DataArray:
         (..., block) with the coordinate stage.
     """
     table = by_block(cka)
-    inside = table.sel(place=list(INSIDE)).mean("place", skipna=False)
-    return (table.sel(place=end, drop=True) - inside).assign_attrs(cka.attrs)
+    inside = table.sel(place=list(INSIDE)).mean("place", skipna=False, keep_attrs=True)
+    return less(table.sel(place=end, drop=True), inside)
 
 
 def over_blocks(above: xr.DataArray, stage: int | None = None) -> xr.DataArray:

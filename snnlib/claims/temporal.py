@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import Effect, effect
+from snnlib.evidence import Effect, effect, less
 from snnlib.tables import by_step
 
 LEAST, HARDLY = 0.05, 0.1  # of CKA
@@ -85,7 +85,7 @@ def of_last_stage(change: xr.DataArray, kind: str | None = "sum") -> xr.DataArra
 
 def last_minus_first(change: xr.DataArray, kind: str | None = "sum") -> xr.DataArray:
     """How much more the last stage has than the first."""
-    return (of_last_stage(change, kind) - of_first_stage(change, kind)).assign_attrs(change.attrs)
+    return less(of_last_stage(change, kind), of_first_stage(change, kind))
 
 
 def c5(within: Sequence[xr.DataArray], beside: Mapping[str, Sequence[xr.DataArray]] | None = None) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -116,9 +117,12 @@ def _shortfall(cross: pd.DataFrame, snn: pd.DataFrame, ann: pd.DataFrame) -> pd.
 
 
 def _alike(first: pd.DataFrame, *others: pd.DataFrame) -> None:
-    names = [name for name in ("layer", "group") if name in first]
-    if any(not one[names].equals(first[names]) for one in others):
-        raise ValueError("networks of other layers cannot be subtracted from each other, layer by layer")
+    """Raise a ValueError unless tables have the same layers and groups, row by row."""
+    rows = [one.filter(["layer", "group"]).to_records(index=False).tolist() for one in (first, *others)]
+    for row in zip_longest(*rows):
+        if len(set(row)) > 1:
+            of = " and ".join(map(str, dict.fromkeys(row)))
+            raise ValueError(f"comparisons of other layers or groups of images have no difference: {of} in one row")
 
 
 @dataclass(frozen=True)
