@@ -29,7 +29,7 @@ weight: | $(SITE)/index.html ## print what a reader's browser transfers for each
 	$(BIN)/python -m book.tools weight $(SITE)
 
 test: $(VENV)/.extra-test ## run all tests, on up to four cores
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.extra-test ## check style and formatting
 	$(BIN)/ruff check .

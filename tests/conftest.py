@@ -58,6 +58,26 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(4, CORES)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in an order in which several processes work all the time, and end together.
+
+    The first file builds the book; meanwhile run files with other long tests, then those that need the book, and at
+    last what is short.
+    """
+    marks: dict[Path, set[str]] = {}
+    for item in items:
+        marks.setdefault(item.path, set()).update(mark.name for mark in item.iter_markers())
+    builds = next((path for path, names in marks.items() if "book" in names), None)
+
+    def rank(item: pytest.Item) -> int:
+        names = marks[item.path]
+        if item.path == builds:
+            return 0
+        return 2 if names & {"book", "browser"} else 1 if "slow" in names else 3
+
+    items.sort(key=rank)
+
+
 def repository_files() -> list[Path]:
     """The files git tracks or would add, relative to the repository; links to folders count as files."""
     listing = subprocess.run(

@@ -158,6 +158,7 @@ print(resident() - first)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads the resident memory from /proc")
 def test_ten_thousand_networks_leave_no_memory_behind():
     run = [sys.executable, "-c", MANY_NETWORKS, "10000"]
