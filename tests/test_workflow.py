@@ -111,6 +111,11 @@ def test_jobs_ask_for_what_their_processes_take_and_follow_the_list(workflow):
     assert (four[compared]["gpu"], four[compared]["threads"]) == ("1", "3")
     assert int(four[network]["mem_mb"]) == pytest.approx(4 * int(one[network]["mem_mb"]), abs=4)
     assert four[compared]["mem_mb"] == one[compared]["mem_mb"]
+    # a page is drawn again where the code that draws it is newer
+    said = workflow.run("--dry-run")
+    for rule in ("notebook", "book"):
+        (inputs,) = re.findall(rf"^(?:local)?rule {rule}:\n +input: (.+)$", said, re.M)
+        assert str(REPOSITORY / "snnlib" / "ledger.py") in inputs
     words = shlex.split(four[network]["Shell command"])
     assert words[:7] == [
         "OMP_NUM_THREADS=3",
@@ -191,8 +196,11 @@ def test_the_workflow_gives_its_parameters_to_the_front_page(tmp_path) -> None:
     executed = tmp_path / "executed"
     executed.mkdir()
     shutil.copy2(REPOSITORY / "notebooks" / "04_temporal.ipynb", executed)
+    shutil.copy2(REPOSITORY / "notebooks" / "04_temporal.ipynb", executed / "of_a_page_that_is_gone.ipynb")
     plan = sweep.Plan("paper", {"seeds": [0, 1]}, {}, [], [])
     build_book.copy_of_sources(tmp_path / "copy", executed, plan, Path("/some where"))
+    pages = {path.name for path in (tmp_path / "copy" / "notebooks").glob("*.ipynb")}
+    assert pages == {path.name for path in (REPOSITORY / "notebooks").glob("*.ipynb")}
     page = (tmp_path / "copy" / "book" / "intro.md").read_text(encoding="utf8")
     assert "\ngiven = {'preset': 'paper', 'seeds': [0, 1], 'data_root': '/some where'}" in page
     assert page.count("given = {") == 1

@@ -33,7 +33,8 @@ def copy_of_sources(copy: Path, executed: Path, plan: Plan, data_root: Path | No
             shutil.copytree(source, copy / name, symlinks=True, ignore=ignored)
         else:
             shutil.copy2(source, copy / name)
-    done = sorted(executed.glob("*.ipynb"))
+    pages = {path.name for path in (copy / "notebooks").glob("*.ipynb")}
+    done = [notebook for notebook in sorted(executed.glob("*.ipynb")) if notebook.name in pages]  # none that is gone
     for notebook in done:
         shutil.copy2(notebook, copy / "notebooks" / notebook.name)
     config = yaml.safe_load((copy / "_config.yml").read_text(encoding="utf8"))
