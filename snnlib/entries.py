@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -123,12 +124,25 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def seal(folder: Path, card: dict[str, Any]) -> None:
-    """Write the card and the checksums beside a payload: the entry is complete."""
-    (folder / CARD).write_text(json.dumps(card, indent=1, allow_nan=False) + "\n", encoding="utf8")
+    """Write the card and the checksums beside a payload: the entry is complete.
+
+    Numbers that are not finite, which JSON does not know, are null on the card.
+    """
+    text = json.dumps(_finite(card), indent=1, allow_nan=False)
+    (folder / CARD).write_text(text + "\n", encoding="utf8")
     files = sorted(path for path in folder.iterdir() if path.name != SUMS)
     for path in files:
         path.chmod(0o644)  # some writers make private files
     (folder / SUMS).write_text("".join(f"{_sha256(path)}  {path.name}\n" for path in files), encoding="utf8")
+
+
+def _finite(value: Any) -> Any:
+    """The same, with None in place of numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

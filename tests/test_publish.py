@@ -66,6 +66,14 @@ def test_weights_stay_where_a_layer_tells(run, ann, monkeypatch):
         assert torch.equal(value, network.model.state_dict()[name]), name
 
 
+def test_a_layer_without_cka_leaves_the_weights_as_they_are(run, ann, monkeypatch):
+    spec, network = ann
+    monkeypatch.setattr(publishing, "least_cka", lambda *_: float("nan"))  # one layer is silent in one network alone
+    card = json.loads((publishing.publish(run.store, spec) / "card.json").read_text())
+    assert (card["half"]["taken"], card["half"]["least_cka"]) == (False, None)
+    assert torch.equal(run.store.get(spec).model.state_dict()["fc.weight"], network.model.state_dict()["fc.weight"])
+
+
 def noisy(weights, size):
     generator = torch.Generator().manual_seed(0)
     return {
