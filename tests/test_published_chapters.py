@@ -14,6 +14,7 @@ from test_notebooks import NO_NETWORK, text
 from snnlib import sweep
 from snnlib.candidates import candidates
 from snnlib.data.cifar import CLASSES
+from snnlib.data.images import KNOWN
 from snnlib.entries import seal
 from snnlib.parameters import ManyClassesParameters, TrainingParameters
 from snnlib.run import Run
@@ -54,9 +55,23 @@ def test_a_list_is_of_the_images_that_the_chapter_shows(tmp_path, monkeypatch) -
     listed = sweep.Sweep(sweep.read_plan(sweep.plan_file("laptop")))
     assert listed.data["cifar100"] == Run.of(ManyClassesParameters()).data
     assert {item.state for item in listed.items() if item.chapters == ("a2_cifar100",)} == {"published"}
+    # with a seed more than is published, both are about the images at hand
+    networks = listed.plan.networks
+    more = [{**one, "name": f"{one['name']}-more", "seed": 3} for one in networks if one["data"] == "cifar100"]
+    longer = sweep.Sweep(replace(listed.plan, networks=[*networks, *more]))
+    assert longer.data["cifar100"] == Run.of(ManyClassesParameters(seeds=4)).data != listed.data["cifar100"]
     # under a preset whose networks nobody has published, both are about the images at hand
     longer = sweep.Sweep(sweep.read_plan(sweep.plan_file("paper")))
     assert longer.data["cifar100"] == Run.of(ManyClassesParameters(preset="paper")).data != listed.data["cifar100"]
+
+
+def test_a_list_whose_networks_nobody_has_is_of_the_whole_data_set(tmp_path, monkeypatch) -> None:
+    """Which a chapter would fetch: not of the subset that is published."""
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SNNLIB_DATA", raising=False)
+    longer = sweep.Sweep(sweep.read_plan(sweep.plan_file("paper")), tmp_path)
+    assert longer.sizes[longer.data["cifar100"]] == KNOWN["cifar100"].sizes
+    assert {item.state for item in longer.items() if item.chapters == ("a2_cifar100",)} == {"no data"}
 
 
 def test_more_images_than_there_are_is_an_error_without_them_too(tmp_path, monkeypatch) -> None:

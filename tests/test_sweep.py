@@ -93,6 +93,8 @@ def test_of_fewer_test_images_all_are_taken():
     result = list(plan.specs({"digits": described("digits")}, {"digits": 355}))[-1]
     assert isinstance(result, CompareSpec)
     assert result.n_images == 355
+    result = list(plan.specs({"digits": described("digits")}, {"digits": 0}))[-1]  # of unknown size: as it is asked for
+    assert result.n_images == 2048
 
 
 @pytest.mark.parametrize(

@@ -260,9 +260,8 @@ def _result(
     if "data" in fields:
         fields["data"] = _data(data, fields["data"])
     if isinstance(fields.get("n_images"), int):  # what is none, the spec will say
-        fields["n_images"] = min(
-            [fields["n_images"], *(most[network.data] for network in networks_among(fields.values()))]
-        )
+        known = [most[network.data] for network in networks_among(fields.values()) if most.get(network.data)]
+        fields["n_images"] = min([fields["n_images"], *known])
     return KINDS[kind](**fields)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from snnlib.candidates import candidates
 from snnlib.data.images import KNOWN
@@ -21,16 +22,16 @@ from snnlib.sweep.plan import Plan
 from snnlib.team import SURVIVED
 
 SPEEDS = "speeds"  # folder of the cache with what was measured of machines
-STATES = ("published", "cached", "begun", "missing", "no data")
+State = Literal["published", "cached", "begun", "missing", "no data"]  # begun is a training with a checkpoint
 
 
 @dataclass(frozen=True)
 class Item:
-    """One spec of a list. `state` is one of `STATES`: begun is a training with a checkpoint."""
+    """One spec of a list, the chapters that show it, and what of it is there."""
 
     spec: Spec
     chapters: tuple[str, ...]
-    state: str
+    state: State
 
     @property
     def is_there(self) -> bool:
@@ -138,24 +139,31 @@ class Sweep:
         """Note what a name of the list stands for: what the chapters would show without being told where data lie."""
         asked_for = bool(self.store.data_root or self.plan.parameters.get("dataset"))
         images, known = candidates(self.store, name, how, asked_for=asked_for, download=download)
-        if known and (images is None or self._has_networks(name, known[0].data)):
-            data, _, *sizes = known[0]
-        elif images is not None:
+        shown = next((one for one in known if self._has_networks(name, one.data)), None)
+        whole = next((one for one in known if one.data.fingerprint == KNOWN[name].fingerprint), None)
+        if shown is None and images is not None:
             data, sizes = images.spec, (len(images.train), len(images.test))
-        else:
+        elif found := shown or whole:
+            data, _, *sizes = found
+        else:  # what would be fetched, as far as it is known
             data, sizes = described(name, **how), KNOWN[name].sizes or (0, 0)
         if images is None or images.spec != data:
             self.absent.add(data)  # its results may be there without it
         self.data[name], self.sizes[data] = data, tuple(sizes)
 
     def _has_networks(self, name: str, data: DataSpec) -> bool:
-        """Whether the store has some network of the list, trained on these images: then a chapter shows those."""
-        of_data = replace(self.plan, networks=[one for one in self.plan.networks if one.get("data") == name])
-        return any(spec.epochs and self.store.find(spec) for spec in of_data.trained({name: data}).values())
+        """Whether the store has the base networks of the list, trained on these images: then a chapter shows those.
 
-    def _state(self, spec: Spec) -> str:
+        These are, of both kinds and of all seeds, those of the model that stands first in the list. (`Run.is_stored`)
+        """
+        of_data = replace(self.plan, networks=[one for one in self.plan.networks if one.get("data") == name])
+        trained = [spec for spec in of_data.trained({name: data}).values() if spec.epochs]
+        first = {spec.model.spiking: spec.model for spec in reversed(trained)}
+        return bool(trained) and all(self.store.find(spec) for spec in trained if spec.model in first.values())
+
+    def _state(self, spec: Spec) -> State:
         if (entry := self.store.find(spec)) is not None:
-            return {"cache": "cached"}.get(entry.layer, entry.layer)
+            return "published" if entry.layer == "published" else "cached"
         if data_of(spec) in self.absent:
             return "no data"
         begun = (self.store.cache / "working" / spec.name / "checkpoint.pt").exists()
