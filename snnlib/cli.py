@@ -116,7 +116,7 @@ def compare(
             "Both networks are of one seed: they start from equal weights, which makes them alike, too.", err=True
         )
     cka = run.compare(spec_a, spec_b, time=time, pairing=pairing)
-    console.print(f"{spec_a.slug} x {spec_b.slug}: {dict(cka.sizes)}, n = {cka.attrs['n_images']}")
+    console.print(f"{spec_a.slug} x {spec_b.slug}: {dict(cka.sizes)}, n = {cka.attrs['n_images']:,}")
     if out:
         with whole_file(out) as file:
             cka.to_netcdf(file, engine="h5netcdf")
@@ -140,6 +140,11 @@ def sweep(
     """Everything that the chapters need under a preset: list it, or make what is missing."""
     from snnlib import sweep as sweeps
 
+    alone = [name for name, given in (("--measure", measure), ("--write", write)) if given]
+    others = {"--dry-run": dry_run, "--only": only, "--data-root": data_root, "--machine": machine}
+    others |= {"--devices": devices > 1, "--hosts": hosts > 1}
+    if alone and (beside := [*alone[1:], *(name for name, given in others.items() if given)]):
+        raise SpecError(f"{alone[0]} does nothing with {', '.join(beside)}: leave that out")
     if measure:
         console.print(sweeps.measure(Store().cache / sweeps.SPEEDS).stem)
         return
@@ -239,6 +244,11 @@ def main() -> None:
     """Entry point of `snnlib`: what a user can mend ends in one sentence and exit status 2."""
     try:
         app()
-    except (SpecError, OSError) as error:
+    except (SpecError, OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError):
+            from snnlib.training import TrainingDiverged  # here, for it imports PyTorch
+
+            if not isinstance(error, TrainingDiverged):
+                raise
         Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print(f"error: {error}", style="red")
         raise SystemExit(2) from None

@@ -8,6 +8,7 @@ from rich.console import Console
 from sweep_costs import write_speeds
 
 from snnlib import cli, terminal
+from snnlib.training import TrainingDiverged
 
 SMALL = ("--epochs", 1, "--width", 0.25, "--T", 2)
 
@@ -87,6 +88,8 @@ def test_no_name_is_cut_on_a_narrow_terminal(monkeypatch):
         (("compare", "snn", "ann", "--out", "."), "this is a folder; name a file in it"),
         (("compare", "snn", "ann", "--out", "/dev/null"), "no file can be put there"),
         (("sweep", "--write", "missing/list.yaml"), "there is no folder"),
+        (("sweep", "--write", "list.yaml", "--dry-run", "--only", "x"), "--write does nothing with --dry-run, --only"),
+        (("sweep", "--measure", "--data-root", "."), "--measure does nothing with --data-root"),
         (("store", "publish", "nothing"), "'nothing' names no entry"),
     ],
 )
@@ -101,3 +104,20 @@ def test_a_dry_run_says_of_which_machine_it_speaks_and_starts_no_team(snnlib):
     said, _ = snnlib("sweep", "--preset", "quick", "--dry-run", "--machine", "Far-GPU", "--devices", 2)
     assert " on Far-GPU, one after the other" in said
     assert said.count("the rest takes about") == 1, "one process says it"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(TrainingDiverged("loss is nan; lower lr"), 2), (RuntimeError("a bug"), 0)]
+)
+def test_a_training_that_diverged_is_one_sentence_and_a_bug_is_not(monkeypatch, capsys, error, status):
+    def failing() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", failing)
+    with pytest.raises((SystemExit, RuntimeError)) as caught:
+        cli.main()
+    if status:
+        assert caught.value.code == status
+        assert capsys.readouterr().err == "error: loss is nan; lower lr\n"
+    else:
+        assert caught.value is error
