@@ -39,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "publish",
         "recording",
         "run",
+        "series",
         "shelves",
         "similarity",
         "spec",

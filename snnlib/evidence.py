@@ -31,9 +31,24 @@ from scipy.special import stdtrit  # of the same t as scipy.stats.t, which takes
 from snnlib.spec import GROUP
 
 
+def number(value: float | None, digits: int = 3) -> str:
+    """A number as the reader sees it, with a real minus sign, and none before a rounded zero; "no value" for nan."""
+    if value is None or not math.isfinite(value):
+        return "no value"
+    return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def span(value: float, low: float | None = None, high: float | None = None, digits: int = 3, unit: str = "") -> str:
+    """A number with its interval, where it is known: "0.912 (0.903 to 0.921)", "97.4 % (96.9 to 97.9 %)"."""
+    text = number(value, digits) + unit * (value is not None and math.isfinite(value))
+    known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
+    return f"{text} ({number(low, digits)} to {number(high, digits)}{unit})" if known else text
+
+
 @dataclass(frozen=True)
 class Effect:
-    """A number with its interval. `n_images`: images it was computed on; `seeds`: pairs of networks."""
+    """A number with its interval. `n_images`: images it was computed on; `seeds`: how many networks, or `pairs` of
+    them, it is the mean over."""
 
     what: str
     value: float
@@ -41,24 +56,34 @@ class Effect:
     high: float
     n_images: int
     seeds: int
+    pairs: bool = True
 
     def __str__(self) -> str:
         return f"{self.what}: {self.numbers()}"
 
     def numbers(self, digits: int = 3) -> str:
         """The value and its interval in words: "0.912 (0.903 to 0.921)"; "no value" for nan."""
-        if not np.isfinite(self.value):
-            return "no value"
-        known = np.isfinite([self.low, self.high]).all()
-        rounded = (round(x, digits) + 0.0 for x in (self.value, self.low, self.high))  # + 0.0: no minus before zero
-        texts = [f"{x:.{digits}f}".replace("-", "−") for x in rounded]
-        return f"{texts[0]} ({texts[1]} to {texts[2]})" if known else f"{texts[0]} (no interval)"
+        unknown = math.isfinite(self.value) and not self._has_interval
+        return span(self.value, self.low, self.high, digits) + " (no interval)" * unknown
+
+    def percent(self, digits: int = 1) -> str:
+        """A share of 1 in words: "97.4 % (96.9 to 97.9 %)"."""
+        return span(100 * self.value, 100 * self.low, 100 * self.high, digits, " %")
+
+    def size(self) -> str:
+        """ "n = 2,048 images, 3 pairs of networks"."""
+        many = "s" * (self.seeds != 1)
+        networks = f"pair{many} of networks" if self.pairs else f"network{many}"
+        return f"n = {self.n_images:,} images, {self.seeds} {networks}"
 
     def basis(self) -> str:
-        """ "n = 352 images, 3 pairs of networks; 95 % interval"; of a single pair it is one "over images alone"."""
-        pairs = f"{self.seeds} pair{'s' * (self.seeds != 1)} of networks"
+        """The same, and its interval: "…; 95 % interval", of a single pair or network "over images alone"."""
         known = "; 95 % interval" + " over images alone" * (self.seeds == 1)
-        return f"n = {self.n_images} images, {pairs}" + known * bool(np.isfinite([self.low, self.high]).all())
+        return self.size() + known * self._has_interval
+
+    @property
+    def _has_interval(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 def effect(
@@ -66,6 +91,8 @@ def effect(
     measure: Callable[..., float],
     results: xr.DataArray | Sequence[xr.DataArray | tuple[xr.DataArray, ...]],
     level: float = 0.95,
+    *,
+    pairs: bool = True,
 ) -> Effect:
     """The mean over pairs of networks of a number computed from each, with its interval over images and seeds.
 
@@ -76,6 +103,7 @@ def effect(
             all images, then all but one group at a time. Where arrays come without it, the interval is over seeds only.
             The array of a single pair may stand for itself.
         level: probability that the interval should cover.
+        pairs: whether an array is of two networks, as `Effect` has it.
 
     Returns:
         The effect. With a single pair nothing is known of other seeds: the interval is that over images alone.
@@ -86,12 +114,12 @@ def effect(
     results = [results] if isinstance(results, xr.DataArray | xr.Dataset) else results
     if not results:
         raise ValueError(f"{what}: no results to compute it from")
-    pairs = [result if isinstance(result, tuple) else (result,) for result in results]
-    theta = [np.array([measure(*arrays) for arrays in _by_group(pair)], dtype=float) for pair in pairs]
+    each = [result if isinstance(result, tuple) else (result,) for result in results]
+    theta = [np.array([measure(*arrays) for arrays in _by_group(one)], dtype=float) for one in each]
     values = np.array([t[0] for t in theta])
-    n_images = min((int(a.attrs["n_images"]) for pair in pairs for a in pair if "n_images" in a.attrs), default=0)
+    n_images = min((int(a.attrs["n_images"]) for one in each for a in one if "n_images" in a.attrs), default=0)
     low, high = interval(values, [t[1:] for t in theta], level)
-    return Effect(what, float(values.mean()), low, high, n_images, len(values))
+    return Effect(what, float(values.mean()), low, high, n_images, len(values), pairs)
 
 
 def allowing_for_shared(found: Effect, *shared: Sequence[xr.DataArray]) -> Effect:
@@ -193,7 +221,7 @@ def share(what: str, shares: Sequence[float], n: int, level: float = 0.95) -> Ef
         parts.append((both, both**2 / sum(v**2 / f for v, f in parts)))
     t = max(float(stdtrit(f, 0.5 + level / 2)) ** 2 * v for v, f in parts)
     middle, half = (mean + t / 2) / (1 + t), np.sqrt(t * mean * (1 - mean) + t**2 / 4) / (1 + t)
-    return Effect(what, mean, float(max(middle - half, 0)), float(min(middle + half, 1)), n, k)
+    return Effect(what, mean, float(max(middle - half, 0)), float(min(middle + half, 1)), n, k, pairs=False)
 
 
 def less(a: xr.DataArray, b: xr.DataArray) -> xr.DataArray:

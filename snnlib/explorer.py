@@ -18,7 +18,8 @@ import numpy as np
 import xarray as xr
 
 from snnlib import charts
-from snnlib.charts import layers_steps, parts
+from snnlib.charts import layers_steps
+from snnlib.evidence import number
 
 Maps = Mapping[str, xr.DataArray]  # by quantity, such as "firing rate": (layer, step)
 MOST = 16  # largest T that a reader may ask for
@@ -159,7 +160,7 @@ def figure(T: int, name: str, values: xr.DataArray, domain: tuple[float, float])
 
 def _ends(values: xr.DataArray) -> str:
     """The means over layers at the first and at the last step, in words."""
-    means = [parts.number(mean) for mean in layers_steps.means_of_steps(values)]
+    means = [number(mean) for mean in layers_steps.means_of_steps(values)]
     ends = {"step 1": means[0], f"step {len(means)}": means[-1]}
     return "Mean over layers: " + ", ".join(f"{mean} at {step}" for step, mean in ends.items()) + "."
 
@@ -169,7 +170,7 @@ def _table(values: xr.DataArray) -> str:
     shown = values.transpose("layer", "step")
     head = "".join(f'<th scope="col">step {t + 1}</th>' for t in range(shown.sizes["step"]))
     rows = [
-        f'<tr><th scope="row">{escape(str(layer))}</th>' + "".join(f"<td>{parts.number(v)}</td>" for v in row) + "</tr>"
+        f'<tr><th scope="row">{escape(str(layer))}</th>' + "".join(f"<td>{number(v)}</td>" for v in row) + "</tr>"
         for layer, row in zip(shown["layer"].values, shown.values, strict=True)
     ]
     table = f'<table><tr><th scope="col">layer</th>{head}</tr>{"".join(rows)}</table>'

@@ -25,6 +25,7 @@ from snnlib.parameters import (
     VggParameters,
 )
 from snnlib.run import Run
+from snnlib.series import ANNS, KINDS, SNNS, UNTRAINED
 from snnlib.studies import adversarial, appendix, events, residual, spatial, temporal
 from snnlib.tables import percent
 
@@ -32,7 +33,7 @@ QUESTIONS = {
     1: "whether spiking networks learn other representations",
     2: "whether their time carries representation power of its own",
 }
-BESIDE = {"untrained": "untrained", "two SNNs": "ceiling, SNN × SNN", "two ANNs": residual.CEILING}
+BESIDE = {"untrained": UNTRAINED, "two SNNs": SNNS, "two ANNs": ANNS}
 SIGNS = {"supported": "✓", "not supported": "✗", "undecided": "?"}
 
 
@@ -60,8 +61,9 @@ def ledger(**given: object) -> list[Line]:
         SpecError: as `Run.of`.
     """
     lines: list[Line] = []
+    renewed: set[str] = set()  # chapters share networks
     for parameters, judge in SECTIONS:
-        runs = tuple(Run.of(each(**given)) for each in parameters)
+        runs = tuple(Run.of(each(**given), renewed) for each in parameters)
         lines += [Line(verdict, runs) for verdict in judge(*runs)]
     return lines
 
@@ -84,15 +86,15 @@ def _protocol(lines: list[Line], *, name_claims: bool) -> str:
     """The protocol of verdicts that were obtained under the same preset, or the same ones."""
     runs = list(dict.fromkeys(run for line in lines for run in line.runs))
     claimed = f" of {', '.join(line.verdict.claim.id for line in lines)}" * name_claims
-    epochs = _each(run.value("epochs") for run in runs)
+    epochs, several = _each(run.value("epochs") for run in runs), any(len(run.seeds) > 1 for run in runs)
     cards = [card for run in runs for kind in _cards(run).values() for card in kind]
     machines = [provenance.machine(card["hardware"]) for card in cards]
     parts = [
         f"preset {_each(f'`{run.given.preset}` ({run.preset.title})' for run in runs)}",
         _each(run.networks for run in runs),
         f"{epochs} epoch{'s' * (epochs != '1')} (the paper: 300)",
-        f"seed{'s' * any(len(run.seeds) > 1 for run in runs)} {_each(', '.join(map(str, run.seeds)) for run in runs)}",
-        f"test accuracy {'; '.join(dict.fromkeys(map(_accuracy, runs)))}",
+        f"seed{'s' * several} {_each(', '.join(map(str, run.seeds)) for run in runs)}",
+        f"test accuracy{', in brackets its range over seeds,' * several} {_each(map(_accuracy, runs), '; ')}",
         f"trained on {_each(machines)}",
     ]
     return f"**Protocol{claimed}:** {' · '.join(parts)}."
@@ -107,14 +109,16 @@ def answers(lines: list[Line]) -> Markdown:
     for question, about in QUESTIONS.items():
         words: dict[str, list[str]] = {}
         for verdict in (line.verdict for line in lines if line.verdict.claim.question == question):
-            words.setdefault(verdict.word, []).append(f"{verdict.claim.short} ({verdict.claim.id})")
+            remark = f": {verdict.remark}" * bool(verdict.remark)
+            words.setdefault(verdict.word, []).append(f"{verdict.claim.short} ({verdict.claim.id}{remark})")
         said.append(f"- **Question {question}**, {about}:")
         said += [f"  - **{word}**: {'; '.join(words[word])}" for word in SIGNS if word in words]
     if beside := [words for line in lines for words in _beside(line.verdict)]:
         said.append(
-            "\nSome of these effects were measured in other networks, too. What untrained networks have as well is not "
-            "learned; what two ANNs have as well takes no spikes; what two networks of one kind have as well is no "
-            "difference between the kinds:\n"
+            "\n*Supported* is said of the claim; it need not be a yes to the question. Some of the effects were "
+            "measured in other networks, too, in one of them or one pair, with intervals over images alone. What "
+            "untrained networks have as well is not learned; what two ANNs have as well takes no spikes; what two "
+            "networks of one kind have as well is no difference between the kinds:\n"
         )
     return Markdown("\n".join([*said, *beside]))
 
@@ -125,7 +129,19 @@ def _beside(verdict: Verdict) -> list[str]:
     for i, bound in enumerate(verdict.bounds if verdict.beside else ()):
         others = ", ".join(f"{name} {effects[i].numbers()}" for name, effects in verdict.beside.items())
         lines.append(f"- {verdict.claim.id}, {bound.effect}; {others}.")
+    if lines:
+        lines[-1] += f" {_kept_beside(verdict)}"
     return lines
+
+
+def _kept_beside(verdict: Verdict) -> str:
+    """Which other networks would pass by the bounds of a claim."""
+    passing = [
+        name
+        for name, effects in verdict.beside.items()
+        if all(bound.is_kept_by(one) for bound, one in zip(verdict.bounds, effects, strict=True))
+    ]
+    return f"By the bounds of {verdict.claim.id} would pass: {', '.join(passing) or 'none of these'}."
 
 
 def _accuracy(run: Run) -> str:
@@ -141,13 +157,13 @@ def _accuracy(run: Run) -> str:
 
 def _cards(run: Run) -> dict[str, list[dict[str, Any]]]:
     """By kind, the cards of a run's networks, as far as the store has them."""
-    specs = {kind: [run.network(spiking=kind == "SNN", seed=seed) for seed in run.seeds] for kind in ("SNN", "ANN")}
+    specs = {kind: [run.network(spiking=kind == "SNN", seed=seed) for seed in run.seeds] for kind in KINDS}
     return {kind: [entry.card for entry in map(run.store.find, of) if entry] for kind, of in specs.items()}
 
 
-def _each(values: Iterable[object]) -> str:
+def _each(values: Iterable[object], between: str = " or ") -> str:
     """Every different value once."""
-    return " or ".join(dict.fromkeys(map(str, values)))
+    return between.join(dict.fromkeys(map(str, values)))
 
 
 def as_table(lines: list[Line]) -> HTML:
@@ -165,22 +181,23 @@ def _row(line: Line) -> str:
     verdict, claim = line.verdict, line.verdict.claim
     name = verdict.word.replace(" ", "-")
     links = ", ".join(f"<a href='notebooks/{page}.html'>{TITLES[page]}</a>" for page in claim.pages)
-    short = "<br><small>the effect is there, below the margin</small>" * verdict.falls_short
-    effects = "".join(f"<li>{escape(str(b.effect))}; wanted: {b.wanted}: {b.kept}</li>" for b in verdict.bounds)
+    remarks = ["the effect is there, below the margin"] * verdict.falls_short + [verdict.remark] * bool(verdict.remark)
+    small = "".join(f"<br><small>{escape(remark)}</small>" for remark in remarks)
+    effects = "".join(f"<li>{escape(str(bound))}</li>" for bound in verdict.bounds)
     more = f"<summary>criterion and effects</summary><p>{escape(claim.criterion)}</p><ul>{effects}</ul>"
-    basis = dict.fromkeys(bound.effect.basis() for bound in verdict.bounds)
+    basis = " and ".join(dict.fromkeys(bound.effect.basis() for bound in verdict.bounds))
     return (
         f"<tr id='{claim.id}'><th scope='row'><strong>{claim.id}</strong> {escape(claim.statement)}"
         f"<details>{more}</details></th>"
-        f"<td><span class='verdict {name}'>{SIGNS[verdict.word]} {verdict.word}</span>{short}</td>"
-        f"<td>{escape(line.data)}: {'; '.join(basis)}. {links}</td></tr>"
+        f"<td><span class='verdict {name}'>{SIGNS[verdict.word]} {verdict.word}</span>{small}</td>"
+        f"<td>{escape(line.data)}: {basis}. {links}</td></tr>"
     )
 
 
 def _spatial(run: Run) -> list[Verdict]:
     found = spatial.evidence(run)
     of_kind = dict(zip(("two SNNs", "two ANNs"), zip(*found.ceilings[:1], strict=True), strict=False))
-    grid = claims.c1(found.cross, {"untrained": found.untrained, **of_kind})
+    grid = claims.c1(found.cross, {"untrained": found.untrained[:1], **of_kind})
     return [grid, claims.c2(found.cross, found.untrained, found.shuffled, found.ceilings)]
 
 

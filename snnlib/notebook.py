@@ -70,7 +70,7 @@ def protocol(run: Run) -> Markdown:
         run.networks,
         f"{epochs} epoch{'s' * (epochs != 1)} (the paper: 300)",
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
-        f"n = {run.value('n_images')} test images",
+        f"n = {run.value('n_images'):,} test images",
         f"commit `{short(commit)}`" if commit else "no commit known",
     ]
     alone = " One seed: SNN and ANN start from equal weights, there are no ceilings, and no verdict is given."
@@ -88,19 +88,25 @@ def verdict(found: Verdict, on: str | None = None) -> Markdown:
     `on`: the case that it is about, where a claim is judged on several and this is one of them.
     """
     about = f"{found.claim.id}, on {on}," if on else found.claim.id
-    lines = [f"**{about} is {found.word}** under the protocol above.\n"]
+    remark = f" ({found.remark})" * bool(found.remark)
+    lines = [f"**{about} is {found.word}** under the protocol above{remark}.\n"]
     for bound in found.bounds:
-        lines.append(f"- {bound.effect}; wanted: {bound.wanted}: {bound.kept} ({bound.effect.basis()})")
-    if any(bound.effect.seeds < 2 for bound in found.bounds):
-        lines.append("\nWhat comes from a single pair of networks says nothing of other seeds: it decides nothing.")
+        lines.append(f"- {bound} ({bound.effect.basis()})")
+    if single := [bound.effect for bound in found.bounds if bound.effect.seeds < 2]:
+        one = "pair of networks" if single[0].pairs else "network"
+        lines.append(f"\nWhat comes from a single {one} says nothing of other seeds: it decides nothing.")
     return Markdown("\n".join(lines))
 
 
 def _assigned(cells: Any) -> list[str]:
-    """Names assigned in the executed parameters cells: the notebook's own and the one papermill injects."""
+    """Names assigned in the executed parameters cells: the notebook's own and the one papermill injects.
+
+    A cell may have been executed again, with a name put right: of cells with the same first line the latest counts.
+    """
+    marked = [cell.lstrip() for cell in cells if cell.lstrip().startswith(MARK)]
+    latest = {cell.partition("\n")[0]: cell for cell in marked}
     names = []
-    for cell in cells:
-        if cell.lstrip().startswith(MARK):
-            targets = [node for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Name)]
-            names += [node.id for node in targets if isinstance(node.ctx, ast.Store)]
+    for cell in latest.values():
+        targets = [node for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Name)]
+        names += [node.id for node in targets if isinstance(node.ctx, ast.Store)]
     return list(dict.fromkeys(names))

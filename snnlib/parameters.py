@@ -40,7 +40,7 @@ class PageParameters(Spec):
 
 class Parameters(Spec):
     """The parameters that every notebook has. `family`: the networks whose depth `depth` is; `notebook`: as above;
-    `title`: how its heading begins.
+    `title`: how its heading begins; `takes_events`: whether it can be given event data.
 
     `preset` is by default "laptop" in chapters whose networks and results under it are all published, "quick" in others
     and in the quick start.
@@ -49,6 +49,7 @@ class Parameters(Spec):
     notebook: ClassVar[str] = ""
     title: ClassVar[str] = ""
     family: ClassVar[str] = "resnet"
+    takes_events: ClassVar[bool] = True
 
     preset: PresetName = "quick"
     dataset: str | None = None
@@ -76,6 +77,7 @@ class QuickstartParameters(Parameters):
 
     notebook: ClassVar[str] = "00_quickstart"
     title: ClassVar[str] = "Quickstart"
+    takes_events: ClassVar[bool] = False
 
 
 class TrainingParameters(Parameters):
@@ -102,6 +104,7 @@ class AdversarialParameters(Parameters):
 
     notebook: ClassVar[str] = "06_adversarial"
     title: ClassVar[str] = "Adversarial input"
+    takes_events: ClassVar[bool] = False
 
     preset: PresetName = "laptop"
     method: Annotated[str, BeforeValidator(one_of("pgd", "fgsm"))] = "pgd"
@@ -212,6 +215,7 @@ class ManyClassesParameters(Parameters):
 
     notebook: ClassVar[str] = "a2_cifar100"
     title: ClassVar[str] = "Many classes"
+    takes_events: ClassVar[bool] = False
 
     preset: PresetName = "laptop"
 

@@ -32,7 +32,7 @@ FAMILIES = {"resnet": "ResNet", "vgg": "VGG"}
 
 @dataclass(frozen=True)
 class Run:
-    """Validated parameters with the preset's values filled in, and the store they are computed through."""
+    """Validated parameters, the preset for those that were not given, and the store they are computed through."""
 
     given: Parameters
     preset: Preset
@@ -43,8 +43,12 @@ class Run:
     n_test: int = 0  # test images that accuracies are shares of
 
     @classmethod
-    def of(cls, given: Parameters) -> Run:
+    def of(cls, given: Parameters, renewed: set[str] | None = None) -> Run:
         """Resolve parameters; finds the data, or what the store knows of it.
+
+        Args:
+            given: validated parameters.
+            renewed: shared by runs that make anew only once, with `recompute`, what several of them need.
 
         Raises:
             SpecError: unknown data set, or data that are neither at hand nor to be downloaded, and no stored result.
@@ -56,21 +60,28 @@ class Run:
         dataset = given.data_set()
         how = {}
         if dataset in EVENTS:
+            if not given.takes_events:
+                still = ", ".join(name for name in KNOWN if name not in EVENTS)
+                raise SpecError(
+                    f"dataset = {dataset!r} is event data, and {given.title} is about still images: choose {still} or "
+                    "folder:PATH, or give it to another chapter"
+                )
             size = getattr(given, "size", None) or (None if dataset.startswith("moving-") else preset.size)
             how = {"frames": given.T or preset.T, "size": size}
-        store = Store(data_root=given.data_root, dataset=dataset, recompute=given.recompute)
+        store = Store(data_root=given.data_root, dataset=dataset, recompute=given.recompute, renewed=renewed)
         images, known = candidates(store, dataset, how, asked_for=bool(given.dataset or given.data_root))
         enough = [one for one in known if (given.n_images or 0) <= one.n_test]
         whole = KNOWN[dataset].sizes if dataset in KNOWN else None
         if known and not enough and images is None and (not whole or given.n_images > whole[1]):
             enough = [max(known, key=lambda one: one.n_test)]  # no images to be had would be enough either
         for data, title, n_train, n_test in enough:
-            run = cls(_with_images(given, preset, title, n_test), preset, data, title, store, n_train, n_test)
+            _check_images(given, title, n_test)
+            run = cls(given, preset, data, title, store, n_train, n_test)
             if run.is_stored():  # then the images may never be needed
                 return run
         if images is None:  # downloads, or says what is missing
             images = open_images(dataset, given.data_root, cache_dir=store.cache, **how)
-        given = _with_images(given, preset, images.title, len(images.test))
+        _check_images(given, images.title, len(images.test))
         return cls(given, preset, images.spec, images.title, store, len(images.train), len(images.test))
 
     def is_stored(self) -> bool:
@@ -85,6 +96,8 @@ class Run:
             SpecError: for "n_images", where the data set has too few test images.
         """
         found = self.given.value(name)
+        if name == "n_images" and self.given.n_images is None:  # a small folder need not have as many as a preset takes
+            found = min(found, self.n_test)
         if name == "n_images" and found < MIN_IMAGES:  # never as given: all that there are
             images = f"{self.n_test} test image{'s' * (self.n_test != 1)}"
             raise SpecError(
@@ -180,13 +193,7 @@ class Run:
         return [(self.store.read(entry), entry.card) for entry in entries]
 
 
-def _with_images(given: Parameters, preset: Preset, title: str, n_test: int) -> Parameters:
-    """The parameters with a number of images to compare on, the preset's where none is given.
-
-    Raises:
-        SpecError: more than there are.
-    """
+def _check_images(given: Parameters, title: str, n_test: int) -> None:
+    """Raise a SpecError where more images are asked for than there are."""
     if given.n_images and given.n_images > n_test:
         raise SpecError(f"n_images = {given.n_images}, but {title} has {n_test} test images; ask for at most these.")
-    # a small folder of one's own need not have as many as a preset takes
-    return given.model_copy(update={"n_images": given.n_images or min(preset.n_images, n_test)})

@@ -46,6 +46,7 @@ class Store(Shelves):
         dataset: the data set as its user names it; a spec knows only the content of a `folder:PATH`, not where it lies.
         recompute: compute anew whatever is asked for, once, and replace it in the cache.
         team: further processes that train along, see `snnlib.team`.
+        renewed: hashes of what `recompute` has made anew already, of this store object, or of several that share it.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Store(Shelves):
         dataset: str | None = None,
         recompute: bool = False,
         team: Team | None = None,
+        renewed: set[str] | None = None,
     ) -> None:
         super().__init__(cache, published)
         self.image_cache = self.cache  # where images are downloaded to, and kept as they were prepared
@@ -63,7 +65,7 @@ class Store(Shelves):
         self.asked: dict[str, Spec] = {}  # by name of the entry, what was asked of this store object
         self.team = team
         self._recompute = recompute
-        self._renewed: set[str] = set()  # what this store object has made anew already
+        self.renewed = set() if renewed is None else renewed
 
     def get(self, spec: Spec, *, siblings: int = 1, stop: threading.Event | None = None) -> Any:
         """The value of `spec`: a `training.Network`, or an `xarray.DataArray` or `Dataset`.
@@ -189,7 +191,7 @@ class Store(Shelves):
         return value
 
     def _must_renew(self, spec: Spec) -> bool:
-        return self._recompute and spec.hash not in self._renewed
+        return self._recompute and spec.hash not in self.renewed
 
     def _read_if_there(self, spec: Spec) -> Any:
         """The value of `spec`, or None. Read again if the entry was replaced meanwhile: no old card, new weights."""
@@ -219,7 +221,7 @@ class Store(Shelves):
             card |= experiments.write(value, folder)  # may know the duration better: a training that was resumed does
             seal(folder, card)
         shutil.rmtree(context.folder, ignore_errors=True)
-        self._renewed.add(spec.hash)
+        self.renewed.add(spec.hash)
         return self._value(spec, entries / spec.name, card)  # what a later call will get, not something like it
 
     def _recover(self, spec: Spec) -> None:

@@ -1,7 +1,6 @@
 """Results as tidy tables, one row an observation: what charts draw and the text quotes. Imports no torch.
 
-Intervals along depth are those of `snnlib.evidence`, over images and seeds; those of accuracies and losses run over
-seeds, from the lowest to the highest. Where there is none the columns are left out.
+Intervals are those of `snnlib.evidence`, over images and seeds. Where there is none the columns are left out.
 """
 
 from __future__ import annotations
@@ -175,12 +174,6 @@ def percent(values: Any) -> str:
     shares = np.asarray(values, dtype=float) * 100
     mean = f"{shares.mean():.1f} %"
     return mean if len(shares) == 1 else f"{mean} ({shares.min():.1f}–{shares.max():.1f} %)"
-
-
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean, low and high of `value` by setting and network, ascending in the setting: what `charts.sweep` takes."""
-    groups = table.groupby(["setting", "network"], sort=False)["value"]
-    return groups.agg(value="mean", low="min", high="max").reset_index().sort_values("setting", kind="stable")
 
 
 PLACES = ("input", "act1", "conv1", "bn1", "act2", "conv2", "bn2", "output")

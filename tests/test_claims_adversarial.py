@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import xarray as xr
 from scipy.stats import binomtest
 
-from snnlib.claims.adversarial import LEAST, at_loss, c7, differences, differences_by_block, drift, of_blocks
+from snnlib.claims.adversarial import (
+    LEAST,
+    at_loss,
+    beyond_noise,
+    c7,
+    differences,
+    differences_by_block,
+    drift,
+    noise_at_loss,
+    of_blocks,
+)
 from snnlib.studies import adversarial as study
 from snnlib.studies import adversarial_tables as tabled
 
@@ -37,6 +45,16 @@ def pair(snn, ann, shift=0.0):
 SAME = [0.9, 0.6, 0.3]
 
 
+def attacked(pairs, snn_noise=(0, 0, 0), ann_noise=(0, 0, 0)) -> study.Adversarial:
+    """Results of white-box attacks on these pairs, and of noise, which moves all of a kind alike."""
+    of_kinds = zip(("SNN", "ANN"), zip(*pairs, strict=True), (snn_noise, ann_noise), strict=True)
+    found = {}
+    for kind, networks, drifts in of_kinds:
+        found[kind, kind] = tuple(networks)
+        found["noise", kind] = (made_up(drifts, SAME),) * len(networks)
+    return study.Adversarial(found, "share")
+
+
 def test_drift_is_averaged_over_blocks_alone():
     found = made_up([0, 0.2, 0.6], SAME)
     assert of_blocks(drift(found)).values == pytest.approx([0, 0.2, 0.6])
@@ -53,6 +71,31 @@ def test_equal_loss_lies_between_two_epsilons():
     never = at_loss(made_up([0, 0.2, 0.6], [0.8, 0.7, 0.6]))
     assert np.isnan(never).all()
     assert np.isnan(never["epsilon"])
+
+
+def test_noise_is_of_the_size_that_the_attack_has_at_equal_loss():
+    """Half of 0.9 is lost halfway from 0.1 to 0.2: there noise, too, is halfway between its drifts."""
+    snn, ann = ([0, 0.4, 0.6], SAME), ([0, 0.3, 0.4], SAME)
+    results = attacked([pair(snn, ann), pair(snn, ann, 0.01)], (0, 0.02, 0.06), (0, 0.01, 0.01))
+    noise, found = results.found["noise", "SNN"][0], results.white_box[0][0]
+    assert noise_at_loss(noise, found).sel(layer="l1").item() == pytest.approx(0.04)
+    assert beyond_noise(results.white_box, results.noise).value == pytest.approx((0.35 - 0.01) - (0.5 - 0.04))
+    said = tabled.signs_in_words(results)
+    assert "by 0.040 (0.040 to 0.040) in the SNN and by 0.010 (0.010 to 0.010) in the ANN" in said
+    assert "without that, ANN − SNN at equal loss is −0.120 (−0.120 to −0.120)" in said
+    groups = xr.concat([found, found.assign(accuracy=found["accuracy"].copy(data=[0.9, 0.45, 0.3]))], "group")
+    both = noise_at_loss(xr.concat([noise, noise], "group"), groups)  # each group of images at its own size
+    assert both.dims == ("group", "layer")
+    assert both.sel(layer="l2").values == pytest.approx([0.04, 0.02])
+    never = made_up([0, 0.2, 0.6], [0.8, 0.7, 0.6])
+    assert np.isnan(noise_at_loss(noise, never)).all()
+
+
+def test_a_margin_larger_than_any_drift_is_told_beside_the_word():
+    little = [pair(([0, 0.01, 0.02], SAME), ([0, 0.02, 0.03], SAME), shift) for shift in (0.0, 0.001, -0.001)]
+    assert c7(little).remark == "at equal loss no network drifts as far as the margin"
+    more = [pair(([0, 0.01, 0.02], SAME), ([0, 0.3, 0.4], SAME), shift) for shift in (0.0, 0.001, -0.001)]
+    assert not c7(more).remark
 
 
 def test_equal_loss_is_found_for_every_group_of_images_as_for_that_group_alone():
@@ -110,23 +153,23 @@ def test_blocks_of_opposite_sign_are_told_though_they_cancel_in_the_mean():
     pairs = [apart(shift) for shift in (0.0, 0.01, -0.01)]
     assert [one.value for one in differences_by_block(pairs).values()] == pytest.approx([0.1, -0.1])
     assert [one.value for one in differences(pairs)] == pytest.approx([0, 0], abs=1e-9)
-    said = tabled.signs_in_words(SimpleNamespace(white_box=pairs))
+    said = tabled.signs_in_words(attacked(pairs))
     assert "wholly above zero in 1 of 2 blocks (farthest in `l1`, 0.100 (0.100 to 0.100))" in said
     assert "wholly below zero in 1 of 2 blocks (farthest in `l2`, −0.100 (−0.100 to −0.100))" in said
     assert said.endswith("cancels in the means that the verdict is on.")
     assert "At equal loss it is above zero in 1 of 2 and below in 1." in said
     assert "could not come of that" not in said
     little = [pair(([0, 0.01, 0.02], SAME), ([0, 0.02, 0.03], SAME), shift) for shift in (0.0, 0.001, -0.001)]
-    assert "could not come of that" in tabled.signs_in_words(SimpleNamespace(white_box=little))
+    assert "could not come of that" in tabled.signs_in_words(attacked(little))
     never = ([0, 0.01, 0.02], [0.8, 0.8, 0.8])  # keeps its accuracy throughout the sweep
     for kinds in ((never, ([0, 0.01, 0.02], SAME)), (([0, 0.01, 0.02], SAME), never)):
-        said = tabled.signs_in_words(SimpleNamespace(white_box=[pair(*kinds, shift) for shift in (0.0, 0.001)]))
+        said = tabled.signs_in_words(attacked([pair(*kinds, shift) for shift in (0.0, 0.001)]))
         assert "At equal loss" not in said
     grouped = [tuple(one.expand_dims(group=3).copy() for one in two) for two in pairs]
     assert list(differences_by_block(grouped)) == list(differences_by_block(pairs))
     alike = [pair(([0, 0.4, 0.8], SAME), ([0, 0.4, 0.8], SAME))] * 2
     assert "above zero in 0 of 2 blocks and wholly below zero in 0 of 2 blocks." in tabled.signs_in_words(
-        SimpleNamespace(white_box=alike)
+        attacked(alike)
     )
 
 
@@ -205,7 +248,10 @@ def test_texts_tell_what_was_lost_and_what_was_not():
 @pytest.mark.parametrize(
     ("transfer", "answer"),
     [
-        ([(0.8, 0.5), (0.81, 0.52)], "is nowhere below zero, at ε = 0.1 (20.5 ("),
+        (
+            [(0.8, 0.5), (0.81, 0.52)],
+            "more by 20.5 (14.1 to 26.9) points, and up to 21.0 (8.3 to 33.7) points. The gradient of the ANN is no",
+        ),
         ([(0.8, 0.1), (0.81, 0.1)], "is below zero at ε = 0.2 (-20.0 (-20.0 to -20.0) points): there the gradient"),
         (
             [(0.8, 0.5), (0.5, 0.5)],
@@ -253,7 +299,7 @@ def test_the_table_of_accuracies_tells_what_was_attacked():
         for source, at in sources.items()
     }
     head, _, *rows = tabled.accuracy_in_words(study.Adversarial(found, "share")).split("\n\n")[0].splitlines()
-    assert head == "| accuracy, % (95 % interval) | SNN | ANN |"
+    assert head == "| accuracy (95 % interval) | SNN | ANN |"
     cells = {
         what.split(",")[0].strip(): [float(cell.split()[0]) for cell in of]
         for _, what, *of, _ in (r.split("|") for r in rows)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from snnlib.claims.appendix import Case, Pair, c8
+from snnlib.claims.appendix import Case, c8
 
 PARTS = ("conv", "bn", "act")
 VGG = [(f"stage{s}.0.{part}", part, s) for s in (1, 2, 3) for part in PARTS] + [("fc", "linear", -1)]
@@ -28,11 +28,9 @@ def table(ends: float, others: float = 0.3, layers: list = VGG, apart: float = 0
 
 
 def case(cross: list[float], untrained: float = 0.5, shuffled: float = 0.0, ceiling: float = 0.9, **how) -> Case:
-    pairs = []
-    for k, c in enumerate(cross):
-        ceilings = (table(ceiling, apart=0.01 * k, **how), table(ceiling, apart=0.01 * k, **how))  # of other seeds
-        pairs.append(Pair(table(c, **how), table(untrained, **how), table(shuffled, **how), ceilings))
-    return Case("VGG-11 on made-up data", tuple(pairs))
+    nulls = ([table(null, **how)] * len(cross) for null in (untrained, shuffled))
+    ceilings = [(table(ceiling, apart=0.01 * k, **how),) * 2 for k, _ in enumerate(cross)]  # of other seeds
+    return Case("VGG-11 on made-up data", [table(c, **how) for c in cross], *nulls, ceilings)
 
 
 @pytest.mark.parametrize("layers", [VGG, RESNET])
@@ -66,7 +64,7 @@ def test_effects_are_distances_to_the_middle_and_what_is_lost() -> None:
 def test_a_ceiling_that_all_pairs_share_leaves_more_in_doubt() -> None:
     """The seeds (0, 1) and (1, 0) have one ceiling of each kind."""
     apart = case([0.85, 0.852])
-    shared = Case("two seeds", tuple(replace(pair, ceilings=apart.pairs[0].ceilings) for pair in apart.pairs))
+    shared = replace(apart, ceilings=apart.ceilings[:1] * 2)
     for one, other in list(zip(c8(apart).bounds, c8(shared).bounds, strict=True))[:2]:
         wider = (other.effect.high - other.effect.low) / (one.effect.high - one.effect.low)
         assert wider == pytest.approx(np.sqrt(2))
@@ -83,10 +81,10 @@ def test_without_a_case_or_pairs_there_is_no_verdict() -> None:
     with pytest.raises(ValueError, match="C8"):
         c8()
     with pytest.raises(ValueError, match="no pairs"):
-        c8(Case("nothing", ()))
+        c8(Case("nothing", [], [], []))
 
 
 def test_a_case_without_ceilings_is_undecided() -> None:
-    bare = Case("one seed", tuple(replace(pair, ceilings=()) for pair in case([0.85, 0.851]).pairs))
+    bare = replace(case([0.85, 0.851]), ceilings=())
     assert c8(bare).word == "undecided"
     assert [bound.kept for bound in c8(bare).bounds] == ["open", "open", "kept"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from claim_tables import blocks_of, grouped, several, steps_of
@@ -105,3 +107,17 @@ def test_dynamics_of_other_layers_than_block_outputs() -> None:
     assert float(of_first_stage(change, None)) == pytest.approx(0.1 + 0.2 * share)
     with pytest.raises(ValueError, match="no residual blocks with layers of kind 'linear'"):
         of_first_stage(change, "linear")
+
+
+def test_who_else_would_pass_by_the_bounds_is_told() -> None:
+    """C3 asks for a fall and a rise of 0.05: two ANNs have 0.1 of both, untrained networks no rise."""
+    ann, untrained = ([grouped(one, 0.001) for one in several(ends)] for ends in ((0.8, 0.7), (0.8, 0.8)))
+    said = answers([Line(c3(several((0.9, 0.6), (0.9, 0.6)), {"two ANNs": ann, "untrained": untrained}), ())]).data
+    assert said.endswith("By the bounds of C3 would pass: two ANNs.")
+    said = answers([Line(c3(several((0.9, 0.6), (0.9, 0.6)), {"untrained": untrained}), ())]).data
+    assert said.endswith("By the bounds of C3 would pass: none of these.")
+
+
+def test_a_remark_stands_below_the_word() -> None:
+    verdict = replace(c3(several((0.9, 0.6), (0.9, 0.6))), remark="5 < 6")
+    assert "</span><br><small>5 &lt; 6</small></td>" in as_table([Line(verdict, ())]).data

@@ -103,7 +103,7 @@ def test_the_share_of_a_checkerboard_that_is_contrast(alike: int) -> None:
 
 def test_the_criterion_names_the_faintest_checkerboard_that_passes() -> None:
     """Just above the step that the text names C1 is supported, just below it is not."""
-    (named,) = re.findall(r"takes a step of ([\d.]+\d)", spatial.C1.criterion)
+    (named,) = re.findall(r"must then be at least ([\d.]+\d)", spatial.C1.criterion)
     unit = np.where(np.equal.outer(SUMS, SUMS), 1.0, 0.0)
     for factor, word in ((1.01, "supported"), (0.99, "not supported")):
         faint = arrays(factor * float(named) * unit, spread=0, noise=0)

@@ -173,7 +173,7 @@ def test_weights_that_changed_since_are_named(small, tmp_path: Path) -> None:
     seal(entry.folder, entry.card | {"half": {"taken": True}})
     text = Text(provenance_line(Page(small.page.given, run), small.result))
     assert "Beware" not in text.said
-    assert text.said["Networks"].count("(halved)") == 1
+    assert text.said["Networks"].count("(16-bit)") == 1
 
 
 def test_what_the_store_has_no_longer_is_said(small, tmp_path, monkeypatch) -> None:

@@ -14,6 +14,10 @@ import pytest
 from conftest import REPOSITORY
 from PIL import Image
 
+from snnlib.notebook import validated
+from snnlib.parameters import SpatialParameters
+from snnlib.spec import SpecError
+
 SPATIAL = REPOSITORY / "notebooks" / "02_spatial_cka.ipynb"
 # one epoch, one pair of networks, no sweep: what is tested is the path, the book tests the rest
 SWEEPS = ("-p", "widths", 0.25, "-p", "depths", 20, "-p", "n_images", 32)
@@ -101,6 +105,16 @@ def test_a_bad_parameter_is_found_before_torch_is_imported():
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True)
     assert "T = 0 cannot be used" in done.stderr
     assert done.stdout.split() == ["False"]
+
+
+def test_a_name_that_was_put_right_in_a_live_notebook_counts_no_more():
+    wrong, right = "# Parameters: of the page\nwidht = 2", "# Parameters: of the page\nwidth = 2"
+    given = {"width": 2}
+    with pytest.raises(SpecError, match="widht"):
+        validated({**given, "widht": 2, "In": ["", wrong]}, SpatialParameters)
+    assert validated({**given, "widht": 2, "In": ["", wrong, right]}, SpatialParameters).width == 2
+    with pytest.raises(SpecError, match="widht"):  # papermill's own cell stands beside the notebook's
+        validated({**given, "widht": 2, "In": ["", right, "# Parameters\nwidht = 2"]}, SpatialParameters)
 
 
 @pytest.mark.parametrize(

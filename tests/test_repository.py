@@ -47,6 +47,7 @@ ROOMS = (
     "store",
     "publish",
     "evidence",
+    "series",
     "tables",
     "claims",
     "measurements",

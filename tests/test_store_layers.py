@@ -78,6 +78,16 @@ def test_publishing_what_is_not_there_is_an_error(run):
         run.store.publish(untrained(run))
 
 
+def test_stores_that_share_it_make_anew_once(run, computed):
+    spec = run.network(spiking=False)
+    Store().get(spec)
+    del computed[:]
+    renewed = set()
+    for _ in range(2):
+        Store(recompute=True, renewed=renewed).get(spec)
+    assert computed == [spec.name]
+
+
 def test_recompute_makes_anew_once(run, computed):
     spec = untrained(run)
     run.store.get(spec)

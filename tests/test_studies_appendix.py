@@ -20,7 +20,7 @@ from snnlib.publish import publish
 from snnlib.run import Run
 from snnlib.spec import SamplesSpec, SpecError
 from snnlib.store import Store
-from snnlib.studies.appendix import by_operation, examples, further_case, in_words, pairs_in_words
+from snnlib.studies.appendix import by_operation, examples, further_case, in_words, measures_in_words, pairs_in_words
 
 
 @pytest.fixture
@@ -71,13 +71,14 @@ def test_a_case_has_its_nulls_and_ceilings_and_is_computed_once(vgg, computed):
     table = [row.strip("|").split(" | ") for row in pairs_in_words(found).splitlines() if re.match(r"\| \d", row)]
     assert [row[0].strip() for row in table] == ["1", "2"]
     acts = [i for i, layer in enumerate(found.cross["layer_a"].values) if found.cross["kind_a"].values[i] == "act"]
-    pair = found.case.pairs[0]
-    known = np.stack([np.diag(cka.values[0]) for cka in (pair.cross, pair.untrained, pair.shuffled, *pair.ceilings)])
+    case = found.case
+    of_pair = (case.cross[0], case.untrained[0], case.shuffled[0], *case.ceilings[0])
+    known = np.stack([np.diag(cka.values[0]) for cka in of_pair])
     means = known[:, [i for i in acts if np.isfinite(known[:, i]).all()]].mean(1)
     assert [float(cell.replace("−", "-")) for cell in table[0][1:6]] == pytest.approx(means, abs=0.00501)
 
     shares = [n.history[-1]["test_accuracy"] for n in found.networks if n.spec.model.spiking]
-    assert f"SNN {np.mean(shares):.3f} (" in said
+    assert f"SNN {100 * np.mean(shares):.1f} % (" in said
     assert said.endswith("n = 32 images, 2 pairs of networks (ceiling and shuffled images: one pair).")
 
     rows = found.cka[found.cka["series"] == "SNN × ANN"].reset_index()
@@ -91,6 +92,17 @@ def test_a_case_has_its_nulls_and_ceilings_and_is_computed_once(vgg, computed):
     of_seeds = stats.t.ppf(0.975, 1) * np.std(by_pair, ddof=1) / np.sqrt(2)
     assert (float(high) - float(low)) / 2 > of_seeds - 0.01  # to which the images add theirs
 
+    told = measures_in_words(found)
+    table = [row.strip("| ").split(" | ") for row in told.splitlines() if row.startswith("|")]
+    series = table[0][1:]
+    curves = found.curves.set_index(["measure", "series", "layer"])["value"].unstack("series")
+    expected = curves[series].dropna().groupby("measure").mean()
+    for name, *cells in table[2:]:
+        assert [float(cell.replace("−", "-")) for cell in cells] == pytest.approx(expected.loc[name], abs=0.00501)
+    no_more = {name for name, row in expected.iterrows() if row["SNN × ANN"] <= row["untrained"]}
+    assert [row[0] for row in table[2:]] == list(found.curves["measure"].unique())
+    assert set(re.split(", ", "".join(re.findall(r"^By (.*), SNN × ANN is no more", told, re.M)))) - {""} == no_more
+
     before = len(computed)
     further_case(vgg())
     assert len(computed) == before
@@ -98,7 +110,7 @@ def test_a_case_has_its_nulls_and_ceilings_and_is_computed_once(vgg, computed):
 
 def test_one_seed_has_no_ceiling(vgg, computed):
     found = further_case(vgg(seeds=1))
-    assert [pair.ceilings for pair in found.case.pairs] == [()]
+    assert not found.case.ceilings
     assert not found.curves["series"].str.startswith("ceiling").any()
     assert c8(found.case).word == "undecided"
     assert "its ceiling is unknown, for want of a second seed" in in_words(found)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 import xarray as xr
+from image_files import save
 from scipy import stats
 
 from snnlib import tables
@@ -17,7 +19,7 @@ from snnlib.data.example import Example, example
 from snnlib.parameters import EventParameters
 from snnlib.publish import publish
 from snnlib.run import Run
-from snnlib.spec import SpecError, StreamSpec
+from snnlib.spec import Spec, SpecError, StreamSpec
 from snnlib.store import Store
 from snnlib.studies import events as study
 
@@ -144,6 +146,14 @@ def test_means_over_layers_carry_interval_images_and_pairs(scatter):
     assert {(e.n_images, e.seeds) for e in found.values()} == {(99, 2)}
 
 
+def test_the_mean_and_its_shortfall_are_of_the_same_layers(scatter):
+    silent = np.full(3, 0.9)
+    silent[2] = np.nan  # a layer that fires in no image in one of the ceilings
+    found = comparison([0.6 + scatter * 0 + [0, 0.1, 0.5]], [silent + scatter], [0.9 + scatter]).means()
+    assert found["CKA"].value == pytest.approx(0.65)
+    assert found["shortfall"].value == pytest.approx(0.25)
+
+
 @pytest.mark.parametrize(("seeds", "independent"), [(2, [0]), (3, [0]), (4, [0, 2]), (5, [0, 2])])
 def test_ceilings_that_share_a_network_are_drawn_once(scatter, seeds, independent):
     levels = [0.5 + 0.1 * k for k in range(seeds)]
@@ -248,3 +258,28 @@ def test_seeds_are_the_presets_for_events_unless_given(given: dict, seeds: tuple
     assert EventParameters(preset="laptop", **given).value("seeds") == seeds
     run = Run.of(EventParameters(preset="quick", **given))
     assert run.seeds == study.still_run(run).seeds == seeds
+
+
+def test_a_number_of_images_that_nobody_gave_is_not_asked_of_a_small_folder(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for split, label in product(("train", "test"), ("a", "b")):
+        for i in range(6):
+            save(rng.integers(0, 256, (8, 8), dtype=np.uint8), tmp_path / "still" / split / label / f"{i}.png")
+    still = f"folder:{tmp_path / 'still'}"
+    events = Run.of(EventParameters(still=still))
+    asked: list[Spec] = []
+    monkeypatch.setattr(Store, "make_all", lambda _, specs: asked.extend(specs))
+    both = study._trained(events)
+    assert [one.value("n_images") for one in both] == [12, 12], "as many of both"
+    assert len(asked) == 2 * 2 * len(events.seeds)
+    assert events.value("n_images") > 12
+    with pytest.raises(SpecError, match="n_images = 64, but still has 12 test images"):
+        study.still_run(Run.of(EventParameters(still=still, n_images=64)))
+
+
+def test_both_runs_make_anew_what_nobody_made_yet(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    renewed: set[str] = set()
+    still = study.still_run(Run.of(EventParameters(recompute=True), renewed))
+    assert still.store.renewed is renewed

@@ -20,7 +20,7 @@ from snnlib.parameters import ResidualParameters
 from snnlib.run import Run
 from snnlib.similarity import MEASURES
 from snnlib.spec import MeasuresSpec, TrainSpec
-from snnlib.studies import residual, rows, spatial
+from snnlib.studies import residual, residual_words, spatial
 from snnlib.sweep.listing import listing
 
 RNG = np.random.default_rng(1)
@@ -104,9 +104,9 @@ def test_accuracies_know_their_images_and_networks(blocks: residual.Residual) ->
 
 
 def test_sizes_in_words() -> None:
-    two, one = (Effect("x", 0.5, 0.4, 0.6, 352, k) for k in (2, 1))
-    assert rows.networks(two) == "n = 352 images, 2 networks"
-    assert rows.networks(one) == "n = 352 images, 1 network"
+    two, one = (Effect("x", 0.5, 0.4, 0.6, 2048, k, pairs=False) for k in (2, 1))
+    assert two.size() == "n = 2,048 images, 2 networks"
+    assert one.size() == "n = 2,048 images, 1 network"
 
 
 @pytest.mark.parametrize(("without", "known"), [("jagged", True), ("straight", False), ("silent", False)])
@@ -128,10 +128,10 @@ def test_jaggedness_is_compared_where_it_can_be(blocks: residual.Residual, witho
 @pytest.mark.parametrize(
     ("dips", "answer"),
     [
-        (((0.3, 0.1), (0.32, 0.1)), "with shortcuts they are the more jagged."),
-        (((0.1, 0.3), (0.1, 0.32)), "with shortcuts they are the less jagged."),
-        (((0.3, 0.1), (0.1, 0.3)), "which of them are the more jagged is open."),
-        (((0.3, 0.1),), "with shortcuts they are the more jagged, in this one pair."),
+        (((0.3, 0.1), (0.32, 0.1)), "the curve with shortcuts is the more jagged."),
+        (((0.1, 0.3), (0.1, 0.32)), "the curve with shortcuts is the less jagged."),
+        (((0.3, 0.1), (0.1, 0.3)), "which of the two is the more jagged is open."),
+        (((0.3, 0.1),), "the curve with shortcuts is the more jagged (one pair of networks)."),
     ],
 )
 def test_the_answer_on_jaggedness_follows_the_interval(blocks: residual.Residual, dips, answer: str) -> None:
@@ -144,7 +144,7 @@ def test_the_answer_on_jaggedness_follows_the_interval(blocks: residual.Residual
     *_, ratio = residual.jagged(found)
     assert ratio.value == pytest.approx(np.prod([a / b for a, b in dips]) ** (1 / len(dips)), rel=0.01)
     assert 0 < ratio.low <= ratio.value <= ratio.high
-    assert residual.jagged_in_words(found).endswith(answer)
+    assert residual_words.jagged_in_words(found).endswith(answer)
 
 
 def test_nulls_and_ceilings_stand_beside_c4(blocks: residual.Residual) -> None:
@@ -215,7 +215,7 @@ def test_some_pairs_may_have_no_networks_without_shortcuts(given: dict, plain: i
     trained = [s for s in asked if isinstance(s, TrainSpec) and s.model.residual is False and s.epochs]
     assert sum(spec.model.spiking for spec in trained) == plain
     run = ResidualParameters(**given)
-    words = residual.pairs_in_words(SimpleNamespace(seeds=run.value("seeds"), value=run.value))
+    words = residual_words.pairs_in_words(SimpleNamespace(seeds=run.value("seeds"), value=run.value))
     assert said in words
     assert bool(said) == bool(words)
 
@@ -227,6 +227,6 @@ def test_some_pairs_may_have_no_networks_without_shortcuts(given: dict, plain: i
 )  # fmt: skip
 def test_a_run_says_which_stages_have_a_network(shortcuts: str, lacking: str) -> None:
     run = Run.of(ResidualParameters(preset="quick", shortcuts=shortcuts))
-    said = residual.stages_in_words(run)
+    said = residual_words.stages_in_words(run)
     assert lacking in said
     assert "`-p shortcuts 1,2,3`" in said

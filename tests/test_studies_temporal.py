@@ -14,8 +14,11 @@ from claim_tables import band, blocks_of, grouped, steps_of
 
 from snnlib import charts, tables
 from snnlib.claims.temporal import c5
+from snnlib.parameters import AdversarialParameters, ManyClassesParameters, QuickstartParameters, TemporalParameters
+from snnlib.run import Run
 from snnlib.similarity import MEASURES
-from snnlib.studies import dynamics, more_steps, temporal
+from snnlib.spec import SpecError
+from snnlib.studies import dynamics, each_step, more_steps, temporal
 
 RNG = np.random.default_rng(1)
 NAMES = [name for name, _, _ in layers()]
@@ -78,7 +81,7 @@ def test_a_step_is_compared_with_the_same_one_or_the_only_one() -> None:
 
 
 def test_steps_stand_beside_their_controls(steps: temporal.Temporal) -> None:
-    table = temporal.step_by_step(steps).set_index(["network", "setting"])
+    table = each_step.step_by_step(steps).set_index(["network", "setting"])
     expected = {("SNN × ANN", 1): 0.25, ("SNN × ANN", 2): 0.45, ("ceiling", 1): 0.7, ("ceiling", 2): 0.7}
     for key, value in expected.items():
         assert table.loc[key, "value"] == pytest.approx(value)
@@ -113,7 +116,7 @@ def test_dynamics_have_intervals_over_images(steps: temporal.Temporal) -> None:
 
 
 def test_steps_stand_along_depth_by_all_measures(steps: temporal.Temporal) -> None:
-    table = temporal.steps_along_depth(steps)
+    table = each_step.steps_along_depth(steps)
     charts.depth_curve(table)
     assert table["series"].unique().tolist() == ["SNN × ANN, step 1", "SNN × ANN, step 2", "ceiling", "silent"]
     assert table["measure"].unique().tolist()[0] == MEASURES["cka"].title
@@ -125,6 +128,16 @@ def test_steps_stand_along_depth_by_all_measures(steps: temporal.Temporal) -> No
         values = steps.measures[found][0]["similarity"].sel(measure="cka_without_top", layer="fc").values[:, step, step]
         row = of.loc["CKA without the top norms", series, "fc"]
         assert [row["value"], row["low"], row["high"]] == pytest.approx(band(values))
+
+
+def test_the_change_from_the_first_step_to_the_last_is_taken_pair_by_pair(steps: temporal.Temporal) -> None:
+    one = with_ann([0.9]).isel(step_a=[0])
+    found = each_step.step_changes(replace(steps, step_controls={**steps.step_controls, "two ANNs": one}))
+    assert "two ANNs" not in found
+    change = found["SNN × ANN"]
+    assert (change.value, change.seeds) == (pytest.approx(0.2), 2)
+    assert change.low == pytest.approx(change.high), "both pairs and all groups of images change by as much"
+    assert not np.isfinite(found["silent"].value)
 
 
 def test_more_steps_stand_beside_their_controls(steps: temporal.Temporal) -> None:
@@ -140,13 +153,33 @@ def test_more_steps_stand_beside_their_controls(steps: temporal.Temporal) -> Non
     assert re.search(r"is 0\.60 \(0\.\d\d to 0\.\d\d\) at T = 1, 0\.70 \(.*\) at T = 2 ", said)
     assert "Accuracy is 50.0 % at T = 1, 61.0 % at T = 2." in said
     own = [np.diag(cka.values[0])[(cka["kind_a"] == "sum").values].mean() for cka in steps.concat[2]]
-    assert (f"range from {min(own):.2f} to {max(own):.2f}" in said) is (len(own) > 1)
+    assert len(own) == 1
+    assert "Each is of one pair of networks" in said
+    two = replace(steps, concat={**steps.concat, 2: [*steps.concat[2], steps.concat[2][0] + 0.1]})
+    said = more_steps.in_words(two, more_steps.similarity(two), more_steps.accuracies(two))
+    assert f"there are 2 pairs of networks, these alone range from {own[0]:.2f} to {own[0] + 0.1:.2f}" in said
+
+
+def test_event_data_are_shown_for_the_steps_that_they_were_cut_into(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path))
+
+    def cases(**given: object) -> list[int]:
+        return list(temporal.seeds_of_pairs(Run.of(TemporalParameters(preset="quick", T=2, **given))))
+
+    assert cases(dataset="moving-digits") == [2]
+    assert cases(dataset="moving-digits", timesteps="2") == [2]
+    assert cases(dataset="digits", timesteps="1,3") == [1, 2, 3]
+    with pytest.raises(SpecError, match=r"timesteps = \[1, 2\], but .* has 2 frames.* cannot be shown for T = 1"):
+        cases(dataset="moving-digits", timesteps="1,2")
+    for schema in (QuickstartParameters, AdversarialParameters, ManyClassesParameters):
+        with pytest.raises(SpecError, match=f"is event data, and {schema.title} is about still images"):
+            Run.of(schema(dataset="moving-digits"))
 
 
 def test_the_firing_rate_is_that_of_the_step(steps: temporal.Temporal) -> None:
     rates = steps.rates[2][0].values[0]  # (layer, step)
     for step in (1, 2):
-        found = temporal.firing_rate(steps, step)
+        found = each_step.firing_rate(steps, step)
         assert found.value == pytest.approx(rates[:, step - 1].mean() + 0.05)
         assert (found.n_images, found.seeds) == (96, 2)
 

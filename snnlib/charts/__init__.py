@@ -12,7 +12,8 @@ from snnlib.charts.choice import heatmap_choice
 from snnlib.charts.curves import accuracy_dots, sweep, training_curves
 from snnlib.charts.depth import depth_curve, firing_rates
 from snnlib.charts.events import event_picture
-from snnlib.charts.explain import gram_pair, lif_trace, surrogate_shape
+from snnlib.charts.explain import lif_trace, surrogate_shape
+from snnlib.charts.gram import gram_pair
 from snnlib.charts.heatmap import heatmap, heatmaps_row
 from snnlib.charts.layers_steps import layers_by_steps
 from snnlib.charts.linked import linked_heatmap

@@ -9,6 +9,7 @@ import altair as alt
 import pandas as pd
 
 from snnlib.charts import parts, theme
+from snnlib.evidence import number, span
 
 BROKEN = 22  # characters of a name's line on a phone
 
@@ -23,8 +24,8 @@ def bars(
     frame = parts.banded(parts.need_frame(table, ["name", "value"], "bars")).copy()
     frame["name"] = frame["name"].astype(str)
     names = parts.unique(frame["name"])
-    frame["text"] = [parts.number(v, digits) for v in frame["value"]]
-    frame["range"] = [parts.span(r.value, r.low, r.high, digits) for r in frame.itertuples()]
+    frame["text"] = [number(v, digits) for v in frame["value"]]
+    frame["range"] = [span(r.value, r.low, r.high, digits) for r in frame.itertuples()]
     frame["ours"] = frame["name"] == ours
     most = float(frame[["value", "high"]].max().max())
     scale = alt.Scale(domain=[0, most * 1.25], nice=False)  # with room for the number at the longest bar's end

@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from snnlib.charts import parts, theme
+from snnlib.evidence import number, span
 
 
 def block_profile(
@@ -92,4 +93,4 @@ def _text(frame: pd.DataFrame, series: str, place: str, interval: bool = True) -
     if of.empty:
         return "no value"
     row = of.iloc[0]
-    return parts.span(row["value"], row["low"], row["high"]) if interval else parts.number(row["value"], 2)
+    return span(row["value"], row["low"], row["high"]) if interval else number(row["value"], 2)

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from snnlib.charts import parts
+from snnlib.evidence import number
 
 SCALE = 1000  # values are kept to the third decimal
 
@@ -138,7 +139,7 @@ def notes(packed: list[int | None], domain: tuple[float, float]) -> list[str]:
     out = [v for v in flat if v < domain[0] or v > domain[1]]
     lines = []
     if out:
-        ends = parts.number(min(out)) if len(set(out)) == 1 else f"{parts.number(min(out))} to {parts.number(max(out))}"
+        ends = number(min(out)) if len(set(out)) == 1 else f"{number(min(out))} to {number(max(out))}"
         lines.append(f"{len(out):,} of {len(packed):,} values lie outside the colour scale ({ends}).")
     if len(flat) < len(packed):
         lines.append(f"{len(packed) - len(flat):,} of {len(packed):,} pairs have no value (grey).")

@@ -17,6 +17,7 @@ import xarray as xr
 from snnlib.charts import parts, theme
 from snnlib.charts.cells import cells, coordinates, integers, named, stage_rules, stages, to_the_right, upwards
 from snnlib.charts.heatmap import sized
+from snnlib.evidence import number
 
 Cases = Mapping[str, Mapping[int, xr.DataArray]]
 
@@ -71,7 +72,7 @@ def heatmap_choice(
         parts.table("table", list(chain.from_iterable(integers(table.values) for table in every))),
         alt.param(name="timesteps", value=timesteps),
         alt.param(name="choices", value=names),
-        alt.param(name="means", value=[parts.number(mean, 2) for mean in means]),
+        alt.param(name="means", value=[number(mean, 2) for mean in means]),
         alt.param(name="layers_a", value=named(first, "a")),
         alt.param(name="layers_b", value=named(first, "b")),
         alt.param(name="chosen", value=names[0], **buttons),
@@ -79,9 +80,7 @@ def heatmap_choice(
         alt.param(name="shown", expr=f"indexof(choices, chosen) * {len(timesteps)} + T_at - 1"),
     )
     by_case = np.array_split(np.array(means, dtype=float), len(names))
-    said = [
-        f"{name} {', '.join(parts.number(mean, 2) for mean in of)}" for name, of in zip(names, by_case, strict=True)
-    ]
+    said = [f"{name} {', '.join(number(mean, 2) for mean in of)}" for name, of in zip(names, by_case, strict=True)]
     text = (
         f"Heatmap of {value_title}, {rows} layers of {title_a} (upwards) by {columns} of {title_b} (to the right), "
         f"with a slider over T ({', '.join(map(str, timesteps))}) and a choice of networks. Mean of layers of the same "

@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 
 from snnlib.charts import parts, theme
+from snnlib.evidence import number, span
 
 
 def training_curves(curves: pd.DataFrame, *, height: int = 220) -> theme.Panels:
@@ -76,7 +77,7 @@ def accuracy_dots(accuracy: pd.DataFrame, *, chance: float | None = None, title:
     if len(off):
         raise ValueError(f"accuracy_dots takes shares from 0 to 1, not {off['accuracy'].iloc[0]:g}")
     names = parts.unique(frame["network"])
-    frame["text"] = [f"{parts.number(100 * a, 2)} %" for a in frame["accuracy"]]
+    frame["text"] = [f"{number(100 * a, 2)} %" for a in frame["accuracy"]]
     frame["seed"] = frame["seed"].astype(str)
     x = alt.X(
         "accuracy:Q",
@@ -99,13 +100,13 @@ def accuracy_dots(accuracy: pd.DataFrame, *, chance: float | None = None, title:
     rows = []
     for name in names:
         of = frame.loc[frame["network"] == name, "accuracy"]
-        spread = f" ± {parts.number(100 * of.std(), 1)}" if of.count() > 1 else ""
+        spread = f" ± {number(100 * of.std(), 1)}" if of.count() > 1 else ""
         seeds = f"{of.count()} seed{'s' if of.count() != 1 else ''}"
         rows.append(
             {
                 "network": name,
                 "accuracy": float(of.mean()),
-                "text": f"{parts.number(100 * of.mean(), 1)}{spread} % ({seeds})",
+                "text": f"{number(100 * of.mean(), 1)}{spread} % ({seeds})",
             }
         )
     means = alt.Chart(parts.records(pd.DataFrame(rows)))
@@ -114,11 +115,11 @@ def accuracy_dots(accuracy: pd.DataFrame, *, chance: float | None = None, title:
     drawn: list[Any] = [dots, middle, label]
     note = ""
     if chance is not None:
-        data = parts.inline([{"accuracy": chance, "text": f"chance {parts.number(100 * chance, 0)} %"}])
+        data = parts.inline([{"accuracy": chance, "text": f"chance {number(100 * chance, 0)} %"}])
         rule = alt.Chart(data).mark_rule(strokeDash=[4, 3], opacity=0.6, aria=False).encode(x=x)
         word = alt.Chart(data).mark_text(align="left", dx=4, opacity=0.8, aria=False)
         drawn += [rule, word.encode(x=x, y=alt.value(8), text="text:N")]
-        note = f" Chance is {parts.number(100 * chance, 0)} %."
+        note = f" Chance is {number(100 * chance, 0)} %."
     text = "Dot plot of top-1 accuracy: " + "; ".join(f"{r['network']} {r['text']}" for r in rows) + "." + note
     return parts.wide(alt.layer(*drawn), text, title, 34 + 56 * len(names))
 
@@ -145,7 +146,7 @@ def sweep(
     names = parts.unique(frame["network"])
     order = sorted(frame["setting"].unique().tolist())
     frame = frame.assign(at=[_setting(s) for s in frame["setting"]])
-    frame["text"] = [parts.span(r.value, r.low, r.high) for r in frame.itertuples()]
+    frame["text"] = [span(r.value, r.low, r.high) for r in frame.itertuples()]
     in_words = any(isinstance(setting, str) for setting in order)
     along = _to_scale(order, setting_title) if to_scale else _evenly(order, names, setting_title)
     y = alt.Y("value:Q", title=value_title, scale=parts.least_range(frame, domain))
@@ -202,8 +203,8 @@ def _seeds(values: pd.Series, digits: int, unit: str) -> str:
     """The mean over seeds with its range: "78.1 % (3 seeds, 77.8 to 78.4)"."""
     if not values.notna().any():
         return "no value"
-    text = parts.number(values.mean(), digits) + unit
+    text = number(values.mean(), digits) + unit
     if values.count() == 1:
         return text
-    low, high = (parts.number(end, digits) for end in (values.min(), values.max()))
+    low, high = (number(end, digits) for end in (values.min(), values.max()))
     return f"{text} ({values.count()} seeds, {low} to {high})"

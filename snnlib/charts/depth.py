@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from snnlib.charts import parts, theme
+from snnlib.evidence import number, span
 
 LINE = {"strokeWidth": 1.8, "strokeJoin": "round", "aria": False}
 
@@ -120,7 +121,7 @@ def _base(frame: pd.DataFrame, measures: list[str]) -> alt.Chart:
 def _means(frame: pd.DataFrame) -> str:
     """ "SNN × ANN 0.712; untrained 0.345": of each series over layers."""
     groups = frame.groupby("series", sort=False)["value"].mean()
-    return "; ".join(f"{name} {parts.number(value)}" for name, value in groups.items())
+    return "; ".join(f"{name} {number(value)}" for name, value in groups.items())
 
 
 def firing_rates(rates: xr.DataArray, *, title: str | None = None, height: int = 260) -> alt.LayerChart:
@@ -159,14 +160,14 @@ def firing_rates(rates: xr.DataArray, *, title: str | None = None, height: int =
         {
             "at": i + 0.5,
             "layer": layer,
-            **{f"s{t}": parts.number(values[i, t]) for t in range(steps)},
-            "mean": parts.number(np.nanmean(values[i]) if np.isfinite(values[i]).any() else None),
+            **{f"s{t}": number(values[i, t]) for t in range(steps)},
+            "mean": number(np.nanmean(values[i]) if np.isfinite(values[i]).any() else None),
         }
         for i, layer in enumerate(layers)
     ]
     tips = [("layer", "layer"), *((f"s{t}", f"step {name}") for t, name in enumerate(names)), ("mean", "mean")]
     hover = parts.hover(shown, tips, wide=True)
-    mean = parts.number(np.nanmean(values) if np.isfinite(values).any() else None)
+    mean = number(np.nanmean(values) if np.isfinite(values).any() else None)
     text = f"Line chart of firing rates (spikes per neuron and step): {len(layers)} layers, {steps} steps, mean {mean}."
     return parts.wide(
         alt.layer(*([rule.encode(x="edge:Q")] if edges else []), lines, points, hover), text, title, height
@@ -184,7 +185,7 @@ def _every_second_block(layers: pd.DataFrame) -> alt.Chart:
 
 def _at(frame: pd.DataFrame, series: str, by: str, key: str) -> dict[Any, str]:
     of = frame[frame[by] == series]
-    return {getattr(r, key): parts.span(r.value, r.low, r.high) for r in of.itertuples()}
+    return {getattr(r, key): span(r.value, r.low, r.high) for r in of.itertuples()}
 
 
 def _filled(layers: pd.DataFrame) -> list[int]:

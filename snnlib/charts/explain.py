@@ -1,9 +1,7 @@
-"""Pictures that explain: a neuron's trace, the surrogate gradient, and CKA as the likeness of two Gram matrices."""
+"""Pictures that explain: a neuron's trace, and the surrogate gradient."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -11,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from snnlib.charts import parts, theme
-from snnlib.charts.heatmap import sized
+from snnlib.evidence import number
 
 CURRENT, MEMBRANE, SPIKE = "#8A8A8A", theme.NETWORKS["ANN"], theme.NETWORKS["SNN"]
 UPRIGHT = "M-.2,-1h.4v2h-.4z"  # the shape of a spike in a legend
@@ -142,134 +140,7 @@ def surrogate_shape(
         dots.encode(x=x, y=y, color=colour, tooltip=tips),
     )
     peaks = "; ".join(
-        f"{name} peaks at {parts.number(part['derivative'].max(), 2)}"
-        for name, part in frame.groupby("name", sort=False)
+        f"{name} peaks at {number(part['derivative'].max(), 2)}" for name, part in frame.groupby("name", sort=False)
     )
     text = f"The spike as a step of the membrane potential at {threshold:g}, and its surrogate derivatives: {peaks}."
     return theme.finish(chart.properties(width="container", height=height), text, title=title)
-
-
-def gram_pair(
-    k: np.ndarray,
-    l: np.ndarray,  # noqa: E741 -- K and L are the names of the two Gram matrices in the literature
-    labels: Sequence[Any],
-    *,
-    cka: float,
-    title_a: str = "SNN",
-    title_b: str = "ANN",
-    size: int = 300,
-) -> alt.LayerChart:
-    """Draw two Gram matrices of the same images side by side, images sorted by class, with their CKA in the title.
-
-    `k` and `l` are (n, n), entry (i, j) the inner product of the features of images i and j; `labels` are their n
-    classes. Each matrix is divided by the 98th percentile of its magnitudes off the diagonal, so that one outlier does
-    not darken the rest; the colours end there, the tooltips do not. The diagonal stays grey: the debiased estimator
-    leaves it out. `size` bounds the side of one matrix in pixels.
-    """
-    one, two = np.asarray(k, dtype=float), np.asarray(l, dtype=float)
-    n = one.shape[0] if one.ndim else 0
-    if one.ndim != 2 or one.shape != two.shape or one.shape[1] != n or n < 2:
-        raise ValueError(
-            f"gram_pair takes two matrices of one shape (n, n), n at least 2, not {one.shape} and {two.shape}"
-        )
-    if len(labels) != n:
-        raise ValueError(f"gram_pair needs a label for each of the {n} images, not {len(labels)}")
-    order = np.argsort(np.asarray([str(v) for v in labels]), kind="stable")
-    classes = [str(labels[i]) for i in order]
-    packed: list[int | None] = []
-    for matrix in (one, two):
-        matrix = matrix[np.ix_(order, order)].copy()
-        np.fill_diagonal(matrix, np.nan)
-        unit = float(np.nanpercentile(np.abs(matrix), 98)) if np.isfinite(matrix).any() else 1.0
-        packed += [
-            None if (v := parts.plain(x, 3)) is None else round(1000 * v) for x in (matrix / (unit or 1.0)).ravel()
-        ]
-    negative = any(v is not None and v < 0 for v in packed)
-
-    gap = 2
-    wide = 2 * n + gap
-    cells = (
-        alt.Chart(alt.sequence(0, 2 * n * n, as_="k"))
-        .transform_calculate(which=f"floor(datum.k / {n * n})", i=f"floor(datum.k % {n * n} / {n})", j=f"datum.k % {n}")
-        .transform_calculate(v="gram[datum.k] === null ? null : gram[datum.k] / 1000")
-        .transform_calculate(
-            x=f"datum.j + datum.which * {n + gap}",
-            x2=f"datum.j + 1 + datum.which * {n + gap}",
-            y2="datum.i + 1",
-            network="titles[datum.which]",
-            first="'image ' + (datum.i + 1) + ', class ' + classes[datum.i]",
-            second="'image ' + (datum.j + 1) + ', class ' + classes[datum.j]",
-            missing="datum.i === datum.j ? 'left out (diagonal)' : 'no value'",
-        )
-        .transform_calculate(
-            text="datum.v === null ? datum.missing : format(datum.v, '.2f')",
-        )
-    )
-    value_title = "inner product (1 = 98th percentile)"
-    colour = alt.Color(
-        "v:Q",
-        scale=alt.Scale(domain=[-1, 1], scheme="blueorange", clamp=True)
-        if negative
-        else alt.Scale(domain=[0, 1], scheme="viridis", clamp=True),
-        legend=alt.Legend(title=value_title, gradientLength=200, gradientThickness=12, tickCount=5, format="~g"),
-    )
-    tips = [("network", "network"), ("first", "row"), ("second", "column"), ("text", "inner product (scaled)")]
-    edges = [i for i in range(1, n) if classes[i] != classes[i - 1]]
-    starts = [0, *edges]
-    middles = [(a + b) / 2 for a, b in zip(starts, [*edges, n], strict=True)]
-    names = [classes[i] for i in starts]
-    axis = alt.Axis(
-        title="images, sorted by class",
-        values=middles,
-        labelExpr=f"{json.dumps(names)}[indexof({middles}, datum.value)]",
-        labelOverlap="greedy",
-        labelSeparation=4,
-        ticks=False,
-        grid=False,
-        domain=False,
-    )
-    across = [m + side * (n + gap) for side in (0, 1) for m in middles]
-    below = alt.Axis(
-        **{
-            **axis.to_dict(),
-            "values": across,
-            "labelExpr": f"{json.dumps(names + names)}[indexof({across}, datum.value)]",
-        }
-    )
-    x = alt.X("x:Q", scale=alt.Scale(domain=[0, wide], nice=False), axis=below)
-    y = alt.Y("i:Q", scale=alt.Scale(domain=[n, 0], nice=False), axis=axis)
-    squares = cells.mark_rect(aria=False).encode(
-        x=x,
-        x2="x2:Q",
-        y=y,
-        y2="y2:Q",
-        color=colour,
-        tooltip=[alt.Tooltip(f"{field}:N", title=name) for field, name in tips],
-    )
-    style: dict[str, Any] = {
-        "color": "#222222" if negative else "#FFFFFF",
-        "opacity": 0.45,
-        "strokeWidth": 1,
-        "aria": False,
-    }
-    rules = []
-    for side in (0, n + gap):
-        data = [{"x": side, "x2": side + n, "i": e, "edge": side + e, "top": 0, "end": n} for e in edges]
-        if data:
-            base = alt.Chart(parts.inline(data)).mark_rule(**style)
-            rules += [base.encode(x="x:Q", x2="x2:Q", y="i:Q"), base.encode(x="edge:Q", y="top:Q", y2="end:Q")]
-    heads = alt.Chart(
-        parts.inline([{"x": n / 2, "i": 0, "text": title_a}, {"x": n + gap + n / 2, "i": 0, "text": title_b}])
-    )
-    words = heads.mark_text(dy=-9, fontSize=12, aria=False).encode(x="x:Q", y="i:Q", text="text:N")
-    chart = sized(alt.layer(squares, *rules, words), wide, n, max(1, size // n))
-    chart = chart.add_params(
-        parts.table("gram", packed),
-        alt.param(name="classes", value=classes),
-        alt.param(name="titles", value=[title_a, title_b]),
-    )
-    text = (
-        f"Two heatmaps side by side: the Gram matrices of {n} images in {title_a} and in {title_b}, images sorted by "
-        f"class ({len(middles)} classes). Their debiased CKA is {parts.number(cka)}."
-    )
-    return theme.finish(chart, text, title=f"CKA (debiased) = {parts.number(cka)}, n = {n}")

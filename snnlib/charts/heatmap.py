@@ -21,6 +21,7 @@ from snnlib.charts.cells import (
     to_the_right,
     upwards,
 )
+from snnlib.evidence import number
 
 
 def heatmap(
@@ -128,10 +129,8 @@ def describe(values: np.ndarray, title: str, title_a: str, title_b: str, same: b
     text = f"Heatmap, {title}: {rows} layers of {title_a} (upwards) by {columns} layers of {title_b} (to the right)."
     if finite.size == 0:
         return text + " No pair has a value."
-    text += (
-        f" Values from {parts.number(finite.min())} to {parts.number(finite.max())}, mean {parts.number(finite.mean())}"
-    )
+    text += f" Values from {number(finite.min())} to {number(finite.max())}, mean {number(finite.mean())}"
     diagonal = np.diag(values)
     if same and np.isfinite(diagonal).all():
-        text += f"; corresponding layers {parts.number(diagonal.mean())} on average"
+        text += f"; corresponding layers {number(diagonal.mean())} on average"
     return text + "."

@@ -8,6 +8,7 @@ import xarray as xr
 
 from snnlib.charts import parts, theme
 from snnlib.charts.cells import colour_of_value
+from snnlib.evidence import number
 
 WIDTH, HEIGHT = 330, 190  # pixels; as a picture it keeps its proportions on a narrow page
 
@@ -54,7 +55,7 @@ def layers_by_steps(
     rule = alt.Chart(parts.inline(edges)).mark_rule(color="white", opacity=0.55, aria=False)
     drawn = [cells, rule.encode(x="edge:Q")] if edges else [cells]
     chart = alt.layer(*drawn).properties(width=WIDTH, height=HEIGHT)
-    means = ", ".join(f"step {t} {parts.number(m)}" for t, m in zip(steps, means_of_steps(table), strict=True))
+    means = ", ".join(f"step {t} {number(m)}" for t, m in zip(steps, means_of_steps(table), strict=True))
     text = f"Heatmap of {value_title}: {len(stages)} layers (to the right) by {len(steps)} time steps (upwards)."
     return theme.finish(chart, f"{text} Mean over layers: {means}.", title=title)
 

@@ -133,20 +133,6 @@ def plain(value: Any, digits: int = 4) -> Any:
     return str(value) if value is not None else None
 
 
-def number(value: Any, digits: int = 3) -> str:
-    """A number as the reader sees it, with a real minus sign, and none before a rounded zero."""
-    if value is None or not math.isfinite(value):
-        return "no value"
-    return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "−")
-
-
-def span(value: Any, low: Any = None, high: Any = None, digits: int = 3) -> str:
-    """A number with its interval: "0.912 (0.903 to 0.921)"."""
-    text = number(value, digits)
-    known = low is not None and high is not None and math.isfinite(low) and math.isfinite(high)
-    return f"{text} ({number(low, digits)} to {number(high, digits)})" if known else text
-
-
 def need_frame(frame: Any, columns: Sequence[str], where: str) -> pd.DataFrame:
     """The table as given, or a ValueError that names what is missing."""
     if not isinstance(frame, pd.DataFrame):

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from snnlib.charts import cells, parts, theme
+from snnlib.evidence import number
 
 
 def heatmap_by_setting(
@@ -82,7 +83,7 @@ def heatmap_by_setting(
         alt.param(name="height", expr="rows * cell"),
     )
     means = "; ".join(
-        f"{setting} {value} {parts.number(np.nanmean(table.values) if np.isfinite(table.values).any() else None)}"
+        f"{setting} {value} {number(np.nanmean(table.values) if np.isfinite(table.values).any() else None)}"
         f" ({table.sizes['layer_a']} by {table.sizes['layer_b']} layers)"
         for value, table in zip(known, ordered.values(), strict=True)
     )

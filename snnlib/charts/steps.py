@@ -17,6 +17,7 @@ import xarray as xr
 
 from snnlib.charts import parts, theme
 from snnlib.charts.cells import SCALE, colour_of_value, integers
+from snnlib.evidence import number
 
 Values = Mapping[int, xr.DataArray]
 
@@ -242,4 +243,4 @@ def _slider_of_T(tables: dict[int, xr.DataArray], at: int) -> list[alt.Parameter
 def _means(blocks: list[np.ndarray], tables: dict[int, xr.DataArray]) -> str:
     with np.errstate(invalid="ignore"):
         means = [np.nanmean(b) if np.isfinite(b).any() else None for b in blocks]
-    return "Means: " + "; ".join(f"T = {T} {parts.number(m)}" for T, m in zip(tables, means, strict=True)) + "."
+    return "Means: " + "; ".join(f"T = {T} {number(m)}" for T, m in zip(tables, means, strict=True)) + "."

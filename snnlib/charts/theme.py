@@ -16,6 +16,8 @@ from uuid import uuid4
 
 import altair as alt
 
+from snnlib.series import ANNS, CROSS, SHUFFLED, SNNS, UNTRAINED
+
 NETWORKS: dict[str, str] = {"SNN": "#D95F02", "ANN": "#2B83C6"}
 """The colour of each kind of network, in every chart of the book."""
 
@@ -23,11 +25,11 @@ OTHERS: tuple[str, ...] = ("#955895", "#619E4F", "#8D8D8D", "#7B2CFF", "#C12358"
 """Colours for everything that is not simply "SNN" or "ANN" (pairs of networks, controls)."""
 
 ROLES: dict[str, str] = {
-    "SNN × ANN": OTHERS[0],
-    "untrained": OTHERS[2],
-    "shuffled": OTHERS[3],
-    "ceiling, SNN × SNN": OTHERS[1],
-    "ceiling, ANN × ANN": OTHERS[4],
+    CROSS: OTHERS[0],
+    UNTRAINED: OTHERS[2],
+    SHUFFLED: OTHERS[3],
+    SNNS: OTHERS[1],
+    ANNS: OTHERS[4],
     "SNN, noise": OTHERS[0],
     "ANN, noise": OTHERS[5],
     "another SNN": OTHERS[1],

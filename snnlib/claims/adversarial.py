@@ -17,6 +17,7 @@ import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
 from snnlib.evidence import Effect, effect, less, magnitude
+from snnlib.series import KINDS
 
 LOST = 0.5  # share of its clean accuracy that a network has lost, where networks are compared at equal loss
 LEAST = 0.05  # of drift, from which on a difference counts
@@ -48,6 +49,8 @@ def c7(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> Verdict:
     """
     equal, lost = differences(pairs)
     found = judge(C7, [Bound(_size(one), LEAST) for one in (equal, lost)])
+    if out_of_range(pairs):
+        found = replace(found, remark="at equal loss no network drifts as far as the margin")
     if equal.value * lost.value < 0:  # then more than size is wanting
         found = replace(found, falls_short=False)
         if found.word == "supported":  # surely both, and surely in opposite directions
@@ -66,6 +69,59 @@ def differences(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> tuple[Effect,
     return equal, effect(at_half, float, lost)
 
 
+def out_of_range(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> bool:
+    """Whether neither kind of network drifts, at equal loss, as far as the bound asks them to differ."""
+    return all(drift_at_loss(networks).high < LEAST for networks in zip(*pairs, strict=True))  # not where one has none
+
+
+def drift_at_loss(networks: Sequence[xr.Dataset]) -> Effect:
+    """Drift of block outputs where the claim's share of the accuracy is lost, of networks attacked on themselves."""
+    return effect(
+        "drift of block outputs at equal loss (1 − CKA)",
+        float,
+        [of_blocks(at_loss(one)) for one in networks],
+        pairs=False,
+    )
+
+
+def noise_at_loss(noise: xr.Dataset, found: xr.Dataset) -> xr.DataArray:
+    """Drift over (..., "layer") under noise of the size that an attack takes for the claim's share of the accuracy.
+
+    Args:
+        noise: what noise does to a network.
+        found: what the attack does to it; both as `snnlib.attacks.evaluate` gives one target.
+
+    Returns:
+        Linear between the epsilons of the noise; nan as `at_loss`.
+    """
+    under_noise, size = drift(noise), at_loss(found)["epsilon"].reset_coords(drop=True)
+    there = xr.apply_ufunc(
+        np.interp,
+        size,
+        under_noise["epsilon"],
+        under_noise,
+        input_core_dims=[[], ["epsilon"], ["epsilon"]],
+        vectorize=True,
+    )
+    return there.transpose(..., "layer").rename("drift").assign_attrs(noise.attrs)
+
+
+def beyond_noise(
+    pairs: Sequence[tuple[xr.Dataset, xr.Dataset]], noise: Sequence[tuple[xr.Dataset, xr.Dataset]]
+) -> Effect:
+    """The difference at equal loss of `differences`, without the drift that noise of the attack's size makes."""
+    without = [
+        [of_blocks(less(_bare(at_loss(found)), noise_at_loss(null, found))) for found, null in zip(*both, strict=True)]
+        for both in zip(pairs, noise, strict=True)
+    ]
+    return effect("at equal loss, beyond noise, in units of CKA", float, [less(ann, snn) for snn, ann in without])
+
+
+def _bare(drifts: xr.DataArray) -> xr.DataArray:
+    """Without the epsilons at which drifts are, which differ from network to network."""
+    return drifts.drop_vars("epsilon")
+
+
 def differences_by_block(
     pairs: Sequence[tuple[xr.Dataset, xr.Dataset]], at_equal_loss: bool = False
 ) -> dict[str, Effect]:
@@ -80,7 +136,7 @@ def _apart(snn: xr.Dataset, ann: xr.Dataset, at_equal_loss: bool) -> xr.DataArra
     """(..., layer) drift of the ANN minus that of the SNN, of every block's output: at equal loss, or averaged over the
     epsilons other than 0."""
     if at_equal_loss:
-        return less(*(outputs(at_loss(found)).drop_vars("epsilon") for found in (ann, snn)))
+        return less(*(outputs(_bare(at_loss(found))) for found in (ann, snn)))
     apart = less(*(outputs(drift(found)) for found in (ann, snn)))
     return apart.isel(epsilon=slice(1, None)).mean("epsilon", skipna=False, keep_attrs=True)
 
@@ -143,7 +199,7 @@ def _out_of_reach(pairs: Sequence[tuple[xr.Dataset, xr.Dataset]]) -> str:
         for of_kind in zip(*pairs, strict=True)
     ]
     for part, where in ((slice(1), ""), (slice(1, None), ", without some of the images")):
-        kinds = [name for name, of in zip(("SNN", "ANN"), unreached, strict=True) if any(one[part].any() for one in of)]
+        kinds = [name for name, of in zip(KINDS, unreached, strict=True) if any(one[part].any() for one in of)]
         if kinds:
             return f" (the sweep does not reach this loss in the {' and the '.join(kinds)}{where})"
     return ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import xarray as xr
 
-from snnlib.claims.spatial import MOST_LOST, corresponding_depth
+from snnlib.claims.spatial import MOST_LOST, Ceilings, corresponding_depth
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
 
 C8 = Claim(
@@ -15,33 +16,26 @@ C8 = Claim(
     statement="VGG networks and data of many classes (the paper: CIFAR-100) are further cases of what C2 says "
     "of residual networks: SNNs and ANNs reach similar representations at corresponding depth.",
     criterion="In each case what C2 asks is so, of block outputs in residual networks and of activations in VGG "
-    "networks, which have no blocks: the mean CKA of corresponding ones is nearer to the ceiling (two networks of one "
-    f"kind) than to either null (untrained networks, shuffled images), and at most {MOST_LOST} of CKA is lost by "
-    "taking the ANN's at the same place instead of the most similar one.",
+    "networks, which have no blocks: the mean CKA of corresponding ones is nearer to the ceiling (the mean of two "
+    f"SNNs and two ANNs) than to either null (untrained networks, shuffled images), and at most {MOST_LOST} of CKA is "
+    "lost by taking the ANN's at the same place instead of the most similar one.",
     where="Appendix A.1, A.2",
     pages=("a1_vgg", "a2_cifar100"),
 )
 
 
 @dataclass(frozen=True)
-class Pair:
-    """CKA of all layers of an SNN and an ANN of other seeds, (layer_a, layer_b), and what it is measured by.
+class Case:
+    """One architecture on one data set, and what `corresponding_depth` judges it by, one a pair of networks.
 
-    `ceilings`: two SNNs and two ANNs of these seeds; empty where there is a single seed.
+    `title` names both, and says so where the data stand in for others.
     """
 
-    cross: xr.DataArray
-    untrained: xr.DataArray
-    shuffled: xr.DataArray
-    ceilings: tuple[xr.DataArray, ...] = ()
-
-
-@dataclass(frozen=True)
-class Case:
-    """One architecture on one data set. `title` names both, and says so where the data stand in for others."""
-
     title: str
-    pairs: tuple[Pair, ...]
+    cross: Sequence[xr.DataArray]
+    untrained: Sequence[xr.DataArray]
+    shuffled: Sequence[xr.DataArray]
+    ceilings: Ceilings = ()
 
 
 def c8(*cases: Case) -> Verdict:
@@ -54,10 +48,6 @@ def c8(*cases: Case) -> Verdict:
 
 
 def _bounds(case: Case) -> list[Bound]:
-    if not case.pairs:
+    if not case.cross:
         raise ValueError(f"{case.title}: no pairs of networks to judge C8 by")
-    cross, untrained, shuffled = (
-        [getattr(pair, name) for pair in case.pairs] for name in ("cross", "untrained", "shuffled")
-    )
-    ceilings = [pair.ceilings for pair in case.pairs if pair.ceilings]
-    return corresponding_depth(cross, untrained, shuffled, ceilings, case.title)
+    return corresponding_depth(case.cross, case.untrained, case.shuffled, case.ceilings, case.title)

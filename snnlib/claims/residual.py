@@ -111,6 +111,12 @@ def block_by_block(cka: Sequence[xr.DataArray]) -> dict[str, tuple[Effect, Effec
     }
 
 
+def blocks_that_keep(blocks: Mapping[str, tuple[Effect, Effect]]) -> tuple[int, int]:
+    """Of the blocks of `block_by_block`, how many keep the bound of C3 in both values, and in both whole intervals."""
+    values = sum(all(one.value >= LEAST for one in both) for both in blocks.values())
+    return values, sum(all(one.low >= LEAST for one in both) for both in blocks.values())
+
+
 def c3(everywhere: Sequence[xr.DataArray], beside: Mapping[str, Sequence[xr.DataArray]] | None = None) -> Verdict:
     """C3, from the comparison SNN × ANN of each pair of networks with shortcuts everywhere; `beside`: of others."""
     others = {name: fall_and_rise(cka) for name, cka in (beside or {}).items()}

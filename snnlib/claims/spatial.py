@@ -18,13 +18,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from snnlib import tables
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
 from snnlib.evidence import Effect, allowing_for_shared, effect
 from snnlib.tables import means_in_common, same_layers
 
 PAGE = "02_spatial_cka"
 LEAST_CONTRAST, MOST_LOST = 0.05, 0.05  # CKA
-PLACES = 7  # of a residual block that have a contrast: act1, conv1, bn1, act2, conv2, bn2 and the output
+PLACES = len(tables.PLACES) - 1  # of a residual block that have a contrast: all but its input
 
 
 def contrast_of_checkerboard(places: int = PLACES, alike: int = 1) -> float:
@@ -43,11 +44,10 @@ C1 = Claim(
     statement="The heatmap of all SNN layers against all ANN layers shows a checkerboard-like grid.",
     criterion=(
         "In different residual blocks, layers at the same place of the block are on average at least "
-        f"{LEAST_CONTRAST:g} more similar (CKA) than layers at different places. If one kind of layer, such as block "
-        "outputs, stands out against all the others, this mean shows it only in part: most pairs of different places "
-        f"are two of the others, which are alike. With the {PLACES} places of these blocks it shows "
-        f"{contrast_of_checkerboard():.2f} of the step from dark to bright cells, so a contrast of {LEAST_CONTRAST:g} "
-        f"takes a step of {LEAST_CONTRAST / contrast_of_checkerboard():.3f}. A fainter pattern does not pass."
+        f"{LEAST_CONTRAST:g} more similar (CKA) than layers at different places. If only one of the {PLACES} places of "
+        "a block, such as its output, differs from the rest, most pairs of different places are still alike, and the "
+        f"contrast is only {contrast_of_checkerboard():.2f} of the step from dark to bright cells: to pass, that step "
+        f"must then be at least {LEAST_CONTRAST / contrast_of_checkerboard():.3f}. A fainter pattern does not pass."
     ),
     where="Fig. 2",
     pages=(PAGE,),
@@ -57,9 +57,9 @@ C2 = Claim(
     short="they are similar at corresponding depth",
     statement="SNNs and ANNs reach similar representations at corresponding depth.",
     criterion=(
-        "The mean CKA of corresponding block outputs is nearer to the ceiling (two networks of one kind) than to "
-        f"either null (untrained networks, shuffled images), and at most {MOST_LOST:g} of CKA is lost by taking "
-        "the ANN's block at the same place instead of the one that is most similar."
+        "The mean CKA of corresponding block outputs is nearer to the ceiling (the mean of two SNNs and two "
+        f"ANNs) than to either null (untrained networks, shuffled images), and at most {MOST_LOST:g} of CKA is lost by "
+        "taking the ANN's block at the same place instead of the one that is most similar."
     ),
     where="spatial section, Fig. 2",
     pages=(PAGE,),

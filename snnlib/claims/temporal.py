@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from snnlib.claims.verdict import Bound, Claim, Verdict, judge
+from snnlib.claims.verdict import Bound, Claim, Verdict, Word, judge
 from snnlib.evidence import Effect, effect, less
 from snnlib.tables import by_step
 
@@ -22,7 +22,7 @@ LEAST, HARDLY = 0.05, 0.1  # of CKA
 
 C5 = Claim(
     id="C5",
-    short="deep layers move along time, shallow ones hardly",
+    short="block outputs of deep stages move along time, those of the first hardly",
     statement="Deeper layers show more dynamics along time; shallow layers hardly change from step to step.",
     criterion=f"With the dynamics of a layer as 1 minus the mean CKA of its pairs of different time steps, averaged "
     f"over the block outputs of a stage: the last stage's is larger than the first stage's by at least {LEAST}, and "
@@ -92,12 +92,23 @@ def c5(within: Sequence[xr.DataArray], beside: Mapping[str, Sequence[xr.DataArra
     """C5, from the comparison of each SNN with itself, step by step; `beside`: the same of other networks."""
     more, shallow = _more_and_shallow(within)
     others = {name: _more_and_shallow(cka) for name, cka in (beside or {}).items()}
-    return judge(C5, [Bound(more, LEAST), Bound(shallow, HARDLY, at_most=True)], others)
+    return judge(C5, _bounds(more, shallow), others)
+
+
+def word_on(more: Effect, shallow: Effect) -> Word:
+    """What the bounds of C5 make of other layers, by their last stage minus the first, and by the first."""
+    return judge(C5, _bounds(more, shallow)).word
+
+
+def _bounds(more: Effect, shallow: Effect) -> list[Bound]:
+    return [Bound(more, LEAST), Bound(shallow, HARDLY, at_most=True)]
 
 
 def _more_and_shallow(within: Sequence[xr.DataArray]) -> tuple[Effect, Effect]:
     changes = [dynamics(cka) for cka in within]
     return (
-        effect("dynamics, last stage minus first (1 − CKA)", float, [last_minus_first(c) for c in changes]),
-        effect("dynamics of the first stage (1 − CKA)", float, [of_first_stage(c) for c in changes]),
+        effect(
+            "dynamics, last stage minus first (1 − CKA)", float, [last_minus_first(c) for c in changes], pairs=False
+        ),
+        effect("dynamics of the first stage (1 − CKA)", float, [of_first_stage(c) for c in changes], pairs=False),
     )

@@ -46,6 +46,9 @@ class Bound:
     bound: float
     at_most: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.effect}; wanted: {self.wanted}: {self.kept}"
+
     @property
     def wanted(self) -> str:
         """ "at least 0.05"."""
@@ -68,10 +71,12 @@ class Bound:
         effect = self.effect
         if effect.seeds < 2 or not (math.isfinite(effect.low) and math.isfinite(effect.high)):
             return "undecided"
-        beyond, short = effect.low >= self.bound, effect.high < self.bound
-        if self.at_most:
-            beyond, short = effect.high <= self.bound, effect.low > self.bound
-        return "supported" if beyond else "not supported" if short else "undecided"
+        short = effect.low > self.bound if self.at_most else effect.high < self.bound
+        return "supported" if self.is_kept_by(effect) else "not supported" if short else "undecided"
+
+    def is_kept_by(self, other: Effect) -> bool:
+        """Whether the interval of an effect, over whatever it is, lies wholly on the wanted side."""
+        return other.high <= self.bound if self.at_most else other.low >= self.bound
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,8 @@ class Verdict:
     """The verdict on a claim under one protocol, with the effects it rests on.
 
     `beside`: by the name of other networks, the same effects of theirs, in the order of the bounds. `falls_short`:
-    nothing but the size of effects that are surely there keeps the claim from being supported.
+    nothing but the size of effects that are surely there keeps the claim from being supported. `remark`: what a reader
+    of the word alone should know, if anything.
     """
 
     claim: Claim
@@ -87,6 +93,7 @@ class Verdict:
     word: Word
     beside: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
     falls_short: bool = False
+    remark: str = ""
 
 
 def judge(claim: Claim, bounds: Sequence[Bound], beside: Mapping[str, tuple[Effect, ...]] | None = None) -> Verdict:

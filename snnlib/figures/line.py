@@ -38,7 +38,7 @@ def line(
 
 def _in_short(found: Origin) -> str:
     parts = [_count(len(found.networks), "network"), _count(len(found.results), "result")]
-    parts += [f"n = {' and '.join(map(str, found.n_images))}"] if found.n_images else []
+    parts += ["n = " + " and ".join(f"{n:,}" for n in found.n_images)] if found.n_images else []
     parts = [part for part in parts if part]
     return f": {', '.join(parts)}" if parts else ""
 
@@ -77,7 +77,7 @@ def _row(found: Origin, name: str) -> tuple[str, str, str]:
     entry = found.entries[name]
     if entry is None:
         return f"<code>{escape(name)}</code>", "not in the store", ""
-    digest = f"<code>{entry.checksum[:DIGITS]}</code>" + " (halved)" * is_halved(entry)
+    digest = f"<code>{entry.checksum[:DIGITS]}</code>" + " (16-bit)" * is_halved(entry)
     return f"<code>{escape(name)}</code>", digest, _duration(entry.card["duration"])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from snnlib.parameters import PageParameters, Parameters
 from snnlib.spec import PRESETS
 
-PLACES = {"preset", "dataset", "data_root", "results", "recompute"}  # whence, not what: said in another way
+WHENCE = {"preset", "dataset", "data_root", "results", "recompute"}  # whence, not what: said in another way
 
 
 def settings(given: Parameters | PageParameters) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def settings(given: Parameters | PageParameters) -> dict[str, Any]:
         value = getattr(given, name)
         if value is None:
             value = getattr(preset, preset_names.get(name, name), None)
-        if value is not None and name not in PLACES | _idle(given):
+        if value is not None and name not in WHENCE | _idle(given):
             values[name] = value
     return values
 

@@ -9,12 +9,12 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.run import Run
+from snnlib.series import KINDS
 from snnlib.spec import AttackSpec, TrainSpec
 from snnlib.studies.rows import SECOND
 
 # the released code's attack: PGD on normalised images, nothing kept to the range of pixels
 RELEASED = {"method": "pgd", "epsilons": (0.01,), "steps": 20, "step": 0.1, "space": "normalised"}
-KINDS = ("SNN", "ANN")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class Adversarial:
     def white_box(self) -> list[tuple[xr.Dataset, xr.Dataset]]:
         """An SNN and an ANN, each under attack on itself, for each pair: what the claim is judged by."""
         return list(zip(self.found["SNN", "SNN"], self.found["ANN", "ANN"], strict=True))
+
+    @property
+    def noise(self) -> list[tuple[xr.Dataset, xr.Dataset]]:
+        """The same under noise: the null of the attacks."""
+        return list(zip(*(self.found["noise", kind] for kind in KINDS), strict=True))
 
 
 def evidence(run: Run) -> list[tuple[xr.Dataset, xr.Dataset]]:
@@ -84,6 +89,11 @@ def _attacks(run: Run) -> dict[tuple[str, int], AttackSpec]:
             asked[source, k] = AttackSpec(source=targets[0], targets=targets, **common, **attack)
         asked["noise", k] = AttackSpec(targets=pair, **common, **noise)
     return asked
+
+
+def attack(run: Run) -> AttackSpec:
+    """One of the attacks of a run, on an SNN: the others differ from it in their networks."""
+    return next(iter(_attacks(run).values()))
 
 
 def setting(run: Run) -> dict[str, Any]:

@@ -10,11 +10,25 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.claims.adversarial import LEAST, LOST, at_loss, differences, differences_by_block, drift, of_blocks, outputs
+from snnlib.claims.adversarial import (
+    LEAST,
+    LOST,
+    at_loss,
+    beyond_noise,
+    differences,
+    differences_by_block,
+    drift,
+    drift_at_loss,
+    noise_at_loss,
+    of_blocks,
+    out_of_range,
+    outputs,
+)
 from snnlib.claims.verdict import Bound
 from snnlib.evidence import Effect, effect, less, share
+from snnlib.series import KINDS
 from snnlib.similarity import MEASURES
-from snnlib.studies.adversarial import KINDS, Adversarial
+from snnlib.studies.adversarial import Adversarial
 from snnlib.studies.rows import SECOND, point
 from snnlib.tables import all_images
 
@@ -58,7 +72,7 @@ def _against_epsilon(
 def difference(results: Adversarial) -> pd.DataFrame:
     """Drift of block outputs of the ANN minus that of the SNN, pair by pair, against epsilon, for `charts.sweep`."""
     series = {"white box": results.white_box}
-    series["noise"] = list(zip(*(results.found["noise", kind] for kind in KINDS), strict=True))
+    series["noise"] = results.noise
     found = {name: _differences(pairs) for name, pairs in series.items()}
     what = "drift of block outputs, ANN − SNN"
     return pd.DataFrame(
@@ -80,18 +94,25 @@ def drift_by_layer(
 ) -> pd.DataFrame:
     """Drift along depth at one epsilon, or, without one, each network's at equal loss of accuracy, by all measures.
 
-    With the intervals of `snnlib.evidence`, over images and seeds. Last, where there are ceilings, stands what another
-    seed of each kind would make of the clean images, 1 minus its ceiling.
+    Noise is then of the size that the attack on the network takes for this loss. With the intervals of
+    `snnlib.evidence`, over images and seeds. Last, where there are ceilings, stands what another seed of each kind
+    would make of the clean images, 1 minus its ceiling.
     """
 
-    def values(found: xr.Dataset) -> xr.DataArray:
-        return (at_loss(found) if epsilon is None else drift(found).sel(epsilon=epsilon)).drop_vars("epsilon")
+    def values(key: tuple[str, str], pair: int, measure: str) -> xr.DataArray:
+        found = _measured(results.found[key][pair], measure)
+        if epsilon is not None:
+            return drift(found).sel(epsilon=epsilon).drop_vars("epsilon")
+        source, target = key
+        if source == "noise":
+            return noise_at_loss(found, results.found[target, target][pair])
+        return at_loss(found).drop_vars("epsilon")
 
     curves = []
     for measure in ("cka", *SECOND):
         of_measure = []
         for key, name in series.items():
-            found = [values(_measured(result, measure)) for result in results.found[key]]
+            found = [values(key, pair, measure) for pair, _ in enumerate(results.found[key])]
             of_measure.append(tables.over_seeds([tables.by_measure(of, name) for of in found]))
         for kind, ceiling in results.ceilings.items():
             apart = 1 - ceiling["similarity"].sel(measure=measure)
@@ -133,24 +154,20 @@ def accuracy_in_words(results: Adversarial) -> str:
     """What the attacks do at the middle epsilon, beside noise and transfer, as a table; whether a gradient misleads."""
     epsilon = example_epsilon(results)
 
-    def percent(source: str, target: str, at: float) -> str:
-        found = _accuracy(results, (source, target), at)
-        value, low, high = (f"{100 * part:.1f}" for part in (found.value, found.low, found.high))
-        return f"{value} ({low} to {high})"
-
     def row(images: str, at: float, source_of: Callable[[str, str], str]) -> str:
-        both = zip(KINDS, KINDS[::-1], strict=True)
-        return f"| {images} | {' | '.join(percent(source_of(own, other), own, at) for own, other in both)} |"
+        keys = ((source_of(own, other), own) for own, other in zip(KINDS, KINDS[::-1], strict=True))
+        return f"| {images} | {' | '.join(_accuracy(results, key, at).percent() for key in keys)} |"
 
     rows = [
-        f"| accuracy, % (95 % interval) | {' | '.join(KINDS)} |",
+        f"| accuracy (95 % interval) | {' | '.join(KINDS)} |",
         "|---" * (1 + len(KINDS)) + "|",
         row("clean", 0.0, lambda own, _: own),
-        row(f"noise, ε = {epsilon:g}", epsilon, lambda *_: "noise"),
-        row(f"attacked on the other kind (transfer), ε = {epsilon:g}", epsilon, lambda _, other: other),
-        row(f"attacked on the network itself (white box), ε = {epsilon:g}", epsilon, lambda own, _: own),
+        row(f"noise, ε = {epsilon:g}", epsilon, lambda *_: "noise"),
+        row(f"attacked on the other kind (transfer), ε = {epsilon:g}", epsilon, lambda _, other: other),
+        row(f"attacked on the network itself (white box), ε = {epsilon:g}", epsilon, lambda own, _: own),
     ]
-    said = " ".join([*(_guide_in_words(results, kind) for kind in KINDS), size_in_words(results)])
+    guides = [_guide_in_words(results, kind) for kind in KINDS]
+    said = " ".join([*guides, "None of this rules out a better attack.", size_in_words(results)])
     return "\n".join(rows) + f"\n\n{said}"
 
 
@@ -185,7 +202,13 @@ def _guide_in_words(results: Adversarial, kind: str) -> str:
             "one pair of networks decides nothing" if len(results.found[kind, kind]) < 2 else "intervals reach below 0"
         )
         return f"{said}leaves open whether its own gradient misleads at ε = {undecided}: {alone}."
-    return f"{said}is nowhere below zero, at ε = {where('supported')}: its own gradient is no worse a guide."
+    effects = [one.effect for one in found.values()]
+    least, most = (of(effects, key=lambda one: one.value) for of in (min, max))
+    reach = f", and up to {_points(most)}" * (len(effects) > 1)
+    return (
+        f"For the {kind}, transfer leaves at least as much accuracy as the white box: more by {_points(least)}{reach}. "
+        f"The gradient of the {KINDS[kind == 'SNN']} is no better a guide to the {kind}'s errors than the {kind}'s own."
+    )
 
 
 def _points(found: Effect) -> str:
@@ -196,7 +219,7 @@ def _points(found: Effect) -> str:
 def size_in_words(results: Adversarial) -> str:
     """What numbers of the page were computed on: "n = 256 images, 2 pairs of networks."."""
     found = results.found["SNN", "SNN"]
-    return f"n = {found[0].attrs['n_images']} images, {len(found)} pair{'s' * (len(found) > 1)} of networks."
+    return f"n = {found[0].attrs['n_images']:,} images, {len(found)} pair{'s' * (len(found) > 1)} of networks."
 
 
 def depth_in_words(results: Adversarial, epsilon: float) -> str:
@@ -233,11 +256,11 @@ def signs_in_words(results: Adversarial) -> str:
     counts = (sum(one.low > 0 for one in at_half.values()), sum(one.high < 0 for one in at_half.values()))
     if np.isfinite(lost.value):
         said.append(f"At equal loss it is above zero in {counts[0]} of {len(at_half)} and below in {counts[1]}.")
+        said.append(_noise_in_words(results))
     if all(sides.values()):
         said.append("What has opposite signs cancels in the means that the verdict is on.")
-    drifts = [_drift_at_loss([pair[k] for pair in pairs]) for k, _ in enumerate(KINDS)]
-    if all(one.high < LEAST for one in drifts):  # neither where one has no value
-        larger = max(drifts, key=lambda one: one.value)
+    if out_of_range(pairs):
+        larger = max((drift_at_loss(networks) for networks in zip(*pairs, strict=True)), key=lambda one: one.value)
         said.append(
             f"At equal loss no network has drifted by more than {larger.numbers()} on average: a difference of "
             f"{LEAST:g}, as the criterion asks for, could not come of that."
@@ -245,9 +268,18 @@ def signs_in_words(results: Adversarial) -> str:
     return " ".join(said)
 
 
-def _drift_at_loss(networks: Sequence[xr.Dataset]) -> Effect:
-    """Drift of block outputs where the claim's share of the accuracy is lost, of networks attacked on themselves."""
-    return effect("", float, [of_blocks(at_loss(one)) for one in networks])
+def _noise_in_words(results: Adversarial) -> str:
+    """What noise of the attacks' sizes at equal loss does alone, and what of their difference is left beyond it."""
+    parts = []
+    for kind in KINDS:
+        both = zip(results.found["noise", kind], results.found[kind, kind], strict=True)
+        found = effect("", float, [of_blocks(noise_at_loss(noise, attacked)) for noise, attacked in both])
+        parts.append(f"by {found.numbers()} in the {kind}")
+    left = beyond_noise(results.white_box, results.noise)
+    return (
+        f"Noise of the size that the attacks have there moves the outputs of blocks {' and '.join(parts)}; without "
+        f"that, ANN − SNN at equal loss is {left.numbers()}."
+    )
 
 
 def loss_in_words(results: Adversarial) -> str:
@@ -261,7 +293,7 @@ def loss_in_words(results: Adversarial) -> str:
             parts.append(f"the {kind} does not lose {lost} within the sweep{where}, and has no curve")
             continue
         epsilon = effect("", float, [at_loss(one)["epsilon"] for one in pairs])
-        drifts = _drift_at_loss(pairs)
+        drifts = drift_at_loss(pairs)
         parts.append(
             f"the {kind} has lost {lost} at ε = {epsilon.numbers(4)}, where the outputs of its blocks have drifted by "
             f"{drifts.numbers(3)} on average"

@@ -11,17 +11,16 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.charts import parts
-from snnlib.claims.appendix import Case, Pair
+from snnlib.claims.appendix import Case
 from snnlib.claims.spatial import means_judged
-from snnlib.evidence import Effect, effect, share
+from snnlib.evidence import Effect, effect, number, share
 from snnlib.run import Run
+from snnlib.series import CEILINGS, CROSS, SHUFFLED, UNTRAINED
 from snnlib.similarity import MEASURES
 from snnlib.spec import SamplesSpec, SpecError, TrainSpec
+from snnlib.studies import spatial
 from snnlib.studies.spatial import all_measures, by_all_measures
 from snnlib.training import Network
-
-SERIES = "SNN × ANN"
 
 
 @dataclass(frozen=True)
@@ -37,16 +36,16 @@ class FurtherCase:
     @property
     def cross(self) -> xr.DataArray:
         """SNN × ANN of the first pair of networks, on all images."""
-        return tables.all_images(self.case.pairs[0].cross)
+        return tables.all_images(self.case.cross[0])
 
     @property
     def comparisons(self) -> dict[str, list[xr.DataArray]]:
         """Series of the chart along depth -> CKA of all layers, of every pair, or of the first for what they share."""
-        pairs = self.case.pairs
-        found = {SERIES: [pair.cross for pair in pairs]}
-        if pairs[0].ceilings:
-            found |= {f"ceiling, {kind} × {kind}": [pairs[0].ceilings[i]] for i, kind in enumerate(("SNN", "ANN"))}
-        return found | {"untrained": [pair.untrained for pair in pairs], "shuffled": [pairs[0].shuffled]}
+        case = self.case
+        found = {CROSS: list(case.cross)}
+        for both in case.ceilings[:1]:
+            found |= {name: [ceiling] for name, ceiling in zip(CEILINGS, both, strict=True)}
+        return found | {UNTRAINED: list(case.untrained), SHUFFLED: [case.shuffled[0]]}
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -62,24 +61,15 @@ class FurtherCase:
     @property
     def size(self) -> str:
         """How many images and pairs of networks the numbers rest on, in words."""
-        pairs = len(self.case.pairs)
-        return f"n = {self.cross.attrs['n_images']} images, {pairs} pair{'s' * (pairs > 1)} of networks"
+        pairs = len(self.case.cross)
+        return f"n = {self.cross.attrs['n_images']:,} images, {pairs} pair{'s' * (pairs > 1)} of networks"
 
 
 def evidence(run: Run) -> Case:
     """What C8 is judged on in this case: trains what is missing for it, of all seeds, and compares it."""
-    snn, ann = _networks(run)
-    run.make_all([*snn.values(), *ann.values()])
-    pairs = []
-    for i, j in tables.seed_pairs(run.seeds):
-        pair = Pair(
-            cross=run.compare(snn[i], ann[j], groups=True),
-            untrained=run.compare(*run.pair((i, j), epochs=0), groups=True),
-            shuffled=run.compare(snn[i], ann[j], groups=True, pairing="shuffled"),
-            ceilings=tuple(run.compare(*kind, groups=True) for kind in run.one_kind((i, j)) if i != j),
-        )
-        pairs.append(pair)
-    return Case(f"{run.architecture} on {run.title}", tuple(pairs))
+    found = spatial.evidence(run)
+    title = f"{run.architecture} on {run.title}"
+    return Case(title, found.cross, found.untrained, found.shuffled, found.ceilings)
 
 
 def further_case(run: Run) -> FurtherCase:
@@ -112,38 +102,55 @@ def in_words(results: FurtherCase) -> str:
     means = {name: _mean(arrays, by_layer.index).numbers(2) for name, arrays in results.comparisons.items()}
     silent = curves["layer"].nunique() - len(by_layer)
     left_out = f" ({silent} without a value in some series are left out)" if silent else ""
-    ceilings = [
-        f"{name.removeprefix('ceiling, ')} {value}" for name, value in means.items() if name.startswith("ceiling")
-    ]
+    ceilings = [f"{name.removeprefix('ceiling, ')} {value}" for name, value in means.items() if name in CEILINGS]
     accuracies = [
-        f"{kind} {share('', rows['accuracy'].tolist(), results.n_test).numbers()}"
+        f"{kind} {share('', rows['accuracy'].tolist(), results.n_test).percent()}"
         for kind, rows in tables.accuracies(results.networks).groupby("network", sort=False)
     ]
     return (
-        f"Accuracy on the {results.n_test} test images, a share of 1 with its 95 % interval: {', '.join(accuracies)}. "
-        f"Averaged over {len(by_layer)} layers{left_out}, CKA of SNN × ANN is **{means[SERIES]}**; its ceiling is "
+        f"Accuracy on the {results.n_test:,} test images, with 95 % intervals: {', '.join(accuracies)}. "
+        f"Averaged over {len(by_layer)} layers{left_out}, CKA of SNN × ANN is **{means[CROSS]}**; its ceiling is "
         f"{' and '.join(ceilings) or 'unknown, for want of a second seed'}; untrained networks have "
-        f"{means['untrained']}, shuffled images {means['shuffled']}. {results.size}"
-        f"{' (ceiling and shuffled images: one pair)' * (len(results.case.pairs) > 1)}."
+        f"{means[UNTRAINED]}, shuffled images {means[SHUFFLED]}. {results.size}"
+        f"{' (ceiling and shuffled images: one pair)' * (len(results.case.cross) > 1)}."
     )
+
+
+def measures_in_words(results: FurtherCase) -> str:
+    """The means of all measures as a table, and by which of them SNN × ANN is no more alike than untrained networks."""
+    by_series = results.curves.pivot_table(
+        index=["measure", "layer"], columns="series", values="value", dropna=False, sort=False
+    ).dropna()
+    means = by_series.groupby("measure", sort=False).mean()
+    lines = [f"| {name} | {' | '.join(number(value, 2) for value in row)} |" for name, row in means.iterrows()]
+    head = f"| mean over layers | {' | '.join(means.columns)} |"
+    said = "\n".join([head, "|---" * (1 + len(means.columns)) + "|", *lines])
+    if below := means.index[means[CROSS] <= means[UNTRAINED]].tolist():
+        these = "this measure" if len(below) == 1 else "these measures"
+        said += (
+            f"\n\nBy {', '.join(below)}, SNN × ANN is no more alike than the untrained networks: by {these} what they "
+            "share need not have been learned. (These are means without intervals.)"
+        )
+    return f"By all measures, those other than CKA of the first pair:\n\n{said}"
 
 
 def pairs_in_words(results: FurtherCase) -> str:
     """What the verdict is made of, pair by pair of networks, as a table; "" without ceilings, which it needs."""
     rows = []
-    for number, pair in enumerate(results.case.pairs if results.case.pairs[0].ceilings else (), 1):
-        found = (pair.cross, pair.untrained, pair.shuffled, *pair.ceilings)
+    case = results.case
+    for k, both in enumerate(case.ceilings):
+        found = (case.cross[k], case.untrained[k], case.shuffled[k], *both)
         cross, untrained, shuffled, *ceilings = means_judged(*map(tables.all_images, found))
         ceiling = sum(ceilings) / len(ceilings)
-        way = f"{(cross - untrained) / (ceiling - untrained):.0%}" if ceiling > untrained else "–"
-        numbers = " | ".join(parts.number(value, 2) for value in (cross, untrained, shuffled, *ceilings))
-        rows.append(f"| {number} | {numbers} | {way} |")
+        way = f"{100 * (cross - untrained) / (ceiling - untrained):.0f} %" if ceiling > untrained else "–"
+        numbers = " | ".join(number(value, 2) for value in (cross, untrained, shuffled, *ceilings))
+        rows.append(f"| {k + 1} | {numbers} | {way} |")
     if not rows:
         return ""
     head = "| pair | SNN × ANN | untrained | shuffled | SNN × SNN | ANN × ANN | of the way from untrained to ceiling |"
     return (
         "Pair by pair, mean CKA of the layers that the claim is judged on, as far as they have a value in all of these "
-        "comparisons. One of the verdict's bounds asks for half of the way, with an interval that says so of others:"
+        "comparisons. The verdict's first bound asks that the last column be at least 50 %, with its whole interval:"
         "\n\n" + "\n".join([head, "|---" * 7 + "|", *rows])
     )
 
@@ -152,10 +159,10 @@ def by_operation(results: FurtherCase) -> dict[str, str]:
     """Kind of operation -> mean CKA of SNN × ANN, its interval and the number of layers that it is over, in words."""
     curves = results.cka
     said = {}
-    for kind, rows in curves[curves["series"] == SERIES].groupby("kind", sort=False):
+    for kind, rows in curves[curves["series"] == CROSS].groupby("kind", sort=False):
         names = rows.dropna(subset="value")["layer"]
         layers = f", {len(names)} layer{'s' * (len(names) != 1)}"
-        said[str(kind)] = _mean(results.comparisons[SERIES], names).numbers(2) + layers if len(names) else "no value"
+        said[str(kind)] = _mean(results.comparisons[CROSS], names).numbers(2) + layers if len(names) else "no value"
     return said
 
 

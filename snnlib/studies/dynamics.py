@@ -71,7 +71,7 @@ def dynamics_of_stages(results: Temporal, kind: str | None = "sum") -> dict[str,
     changes = {series: [dynamics(cka) for cka in arrays] for series, arrays in moving(results).items()}
     return {
         series: tuple(
-            effect("dynamics (1 − CKA)", float, [of(change, kind) for change in of_series])
+            effect("dynamics (1 − CKA)", float, [of(change, kind) for change in of_series], pairs=False)
             for of in (of_first_stage, of_last_stage, last_minus_first)
         )
         for series, of_series in changes.items()
@@ -96,7 +96,7 @@ def alternation(results: Temporal) -> dict[str, tuple[Effect, Effect]]:
     """By series of three steps or more, the least and the largest :math:`a[t]`, each the mean over the last stage's
     block outputs."""
     return {
-        series: (effect(WHAT, _least, blocks), effect(WHAT, _largest, blocks))
+        series: tuple(effect(WHAT, of, blocks, pairs=False) for of in (_least, _largest))
         for series, blocks in _last_stage(results).items()
         if blocks[0].sizes["step_a"] > 2
     }

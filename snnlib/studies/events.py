@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -16,10 +15,11 @@ from snnlib.data.example import Example
 from snnlib.data.images import EVENTS, KNOWN
 from snnlib.evidence import Effect, effect, share, stretch_for_shared
 from snnlib.run import Run
+from snnlib.series import ANNS, CROSS, SHUFFLED, SNNS, UNTRAINED
 from snnlib.similarity import MEASURES
 from snnlib.spec import SpecError, StreamSpec, TrainSpec
 from snnlib.studies.rows import SECOND, second_measures
-from snnlib.tables import accuracies, by_measure, by_name, corresponding, over_seeds, seed_pairs
+from snnlib.tables import accuracies, by_measure, corresponding, means_in_common, over_seeds, seed_pairs
 from snnlib.training import Network
 
 
@@ -55,10 +55,10 @@ class Comparison:
 
     def depth_curves(self) -> pd.DataFrame:
         """SNN × ANN along depth with its ceilings, where there is a second seed for them, and its nulls."""
-        names = {"cross": "SNN × ANN"}
+        names = {"cross": CROSS}
         if self.several:
-            names |= {"snn": "ceiling, SNN × SNN", "ann": "ceiling, ANN × ANN"}
-        names |= {"untrained": "untrained", "shuffled": "shuffled"}
+            names |= {"snn": SNNS, "ann": ANNS}
+        names |= {"untrained": UNTRAINED, "shuffled": SHUFFLED}
         return pd.concat([self.curve(*name) for name in names.items()], ignore_index=True)
 
     def shortfall(self, series: str) -> pd.DataFrame:
@@ -81,12 +81,8 @@ class Comparison:
     def means(self) -> dict[str, Effect]:
         """CKA of SNN × ANN, and its shortfall, as means over corresponding layers."""
         triples = list(zip(self.cross, self.snn, self.ann, strict=True))
-
-        def similarity(cross: xr.DataArray) -> float:
-            return float(np.nanmean(list(by_name(cross).values())))  # as the shortfall: without silent layers
-
         return {
-            "CKA": effect("CKA of SNN × ANN", similarity, self.cross),
+            "CKA": effect("CKA of SNN × ANN", lambda *arrays: means_in_common(*arrays)[0], triples),
             "shortfall": claims.mean_shortfall(triples),
         }
 
@@ -99,10 +95,8 @@ class Comparison:
         """Mean accuracy of each kind of network, with its interval."""
         parts = []
         for name, rows in self.accuracy(where).groupby("network", sort=False):
-            found = share(name, rows["accuracy"].tolist(), self.n_test)
-            numbers = [f"{100 * part:.1f}" for part in (found.value, found.low, found.high)]
-            parts.append(f"{name} {numbers[0]} % ({numbers[1]} to {numbers[2]} %)")
-        return f"{', '.join(parts)} of n = {self.n_test} test images"
+            parts.append(f"{name} {share(name, rows['accuracy'].tolist(), self.n_test).percent()}")
+        return f"{', '.join(parts)} of n = {self.n_test:,} test images"
 
 
 def _independent(name: str, found: list) -> list:
@@ -218,7 +212,7 @@ def still_run(run: Run) -> Run:
             f"still = {still!r} is event data, and would be compared with events; choose still images: "
             f"{', '.join(those)} or folder:PATH"
         )
-    return type(run).of(run.given.model_copy(update={"dataset": still}))
+    return type(run).of(run.given.model_copy(update={"dataset": still}), run.store.renewed)
 
 
 def evidence(run: Run) -> list[tuple[xr.DataArray, ...]]:
@@ -234,9 +228,11 @@ def event_data(run: Run) -> EventStudy:
 
 
 def _trained(run: Run) -> tuple[Run, Run]:
-    """The runs on events and on still images, whose networks the store has."""
+    """The runs on events and on still images, of as many images as both have, whose networks the store has."""
     still = still_run(run)
-    run = replace(run, store=still.store)  # one store finds both kinds of data, and makes anew only once
+    n_images = min(one.value("n_images") for one in (run, still))
+    run, still = (replace(one, given=one.given.model_copy(update={"n_images": n_images})) for one in (run, still))
+    run = replace(run, store=still.store)  # one store finds both kinds of data
     still.make_all(spec for one in (still, run) for spec in specs(one))
     return run, still
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from snnlib import tables
-from snnlib.charts.parts import span
 from snnlib.claims.spatial import mean_of_blocks
-from snnlib.evidence import effect
+from snnlib.evidence import effect, span
+from snnlib.series import CROSS
 from snnlib.studies import rows
-from snnlib.studies.temporal import CROSS, OF_BLOCKS, Temporal
+from snnlib.studies.temporal import OF_BLOCKS, Temporal
 
 
 def similarity(results: Temporal) -> pd.DataFrame:

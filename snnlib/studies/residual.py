@@ -13,13 +13,13 @@ from snnlib import tables
 from snnlib.claims.residual import above_inside, jaggedness, less_rise, over_blocks, rise
 from snnlib.evidence import Effect, effect, less
 from snnlib.run import Run
+from snnlib.series import ANNS, SHUFFLED, SNNS, UNTRAINED
 from snnlib.similarity import MEASURES
-from snnlib.spec import STAGES, TrainSpec
+from snnlib.spec import TrainSpec
 from snnlib.studies import rows
 from snnlib.training import Network
 
 EVERYWHERE, NOWHERE = "everywhere", "nowhere"
-CEILING = "ceiling, ANN × ANN"
 Networks = dict[tuple[str, bool, int], TrainSpec]
 Variant = tuple[str, bool | tuple[int, ...], tuple[int, int]]
 BY = ("series", "layer", "position", "kind", "stage", "block")  # columns of curves through the blocks
@@ -58,11 +58,11 @@ def controls(run: Run) -> dict[str, list[xr.DataArray]]:
     pair = tables.seed_pairs(run.seeds)[0]
     (snns, anns), several, found = run.one_kind(pair), len(set(pair)) > 1, {}
     if several:  # a ceiling needs a second seed
-        found[CEILING] = [run.compare(*anns, groups=True)]
-    found["untrained"] = [run.compare(*run.pair(pair, epochs=0), groups=True)]
-    found["shuffled"] = [run.compare(*run.pair(pair), groups=True, pairing="shuffled")]
+        found[ANNS] = [run.compare(*anns, groups=True)]
+    found[UNTRAINED] = [run.compare(*run.pair(pair, epochs=0), groups=True)]
+    found[SHUFFLED] = [run.compare(*run.pair(pair), groups=True, pairing="shuffled")]
     if several:
-        found["ceiling, SNN × SNN"] = [run.compare(*snns, groups=True)]
+        found[SNNS] = [run.compare(*snns, groups=True)]
     return found
 
 
@@ -109,7 +109,7 @@ def residual(run: Run) -> Residual:
     for name, kept in ((EVERYWHERE, True), (NOWHERE, False)):
         if i != j:
             _, anns = run.one_kind((i, j), residual=kept)
-            beside[f"{CEILING}, {name}"] = run.measures(*anns, jackknife=False)
+            beside[f"{ANNS}, {name}"] = run.measures(*anns, jackknife=False)
         beside[f"untrained, {name}"] = run.measures(*run.pair((i, j), residual=kept, epochs=0), jackknife=False)
     return Residual(cka, controlled, measures, beside, pd.concat(accuracy, ignore_index=True), networks, run.n_test)
 
@@ -117,32 +117,6 @@ def residual(run: Run) -> Residual:
 def in_stages(kept: Sequence[int]) -> str:
     """ "in stage 1", "in stages 1 + 2"."""
     return f"in stage{'s' * (len(kept) > 1)} {' + '.join(map(str, kept))}"
-
-
-def stages_in_words(run: Run) -> str:
-    """Which networks with shortcuts in some stages this run has, and how to ask for others."""
-    kept = [in_stages(stages) for stages in run.value("shortcuts")]
-    every = ",".join(map(str, STAGES))
-    asked = f"`-p shortcuts {every}` asks for one of each stage's own, `-p shortcuts {STAGES[0]}{STAGES[1]}` for two."
-    if not kept:
-        return f"This run has networks with shortcuts everywhere and nowhere only; {asked}"
-    missing = [stage for stage in STAGES if (stage,) not in run.value("shortcuts")]
-    lacking = f"; stage{'s' * (len(missing) > 1)} {' and '.join(map(str, missing))} "
-    lacking += f"ha{'ve' if len(missing) > 1 else 's'} no network of {'their' if len(missing) > 1 else 'its'} own"
-    return f"Networks of this run that keep some shortcuts: {', '.join(kept)}{lacking * bool(missing)}. {asked}"
-
-
-def pairs_in_words(run: Run) -> str:
-    """How many pairs of networks without shortcuts this run has, where they are fewer than its seeds make."""
-    pairs, plain = len(run.seeds), run.value("plain_pairs")
-    if not plain or plain >= pairs:
-        return ""
-    of_these = f"{plain} pair{'s' * (plain > 1)} of networks without shortcuts, beside {pairs} with them"
-    return (
-        f"This run has {of_these}. Where CKA with shortcuts is set against CKA without, and in the verdict on C4, both "
-        f"are of the same {plain} pair{'s' * (plain > 1)}; accuracies are of all these networks. "
-        f"`-p plain_pairs {pairs}` trains the others."
-    )
 
 
 def accuracies(results: Residual) -> pd.DataFrame:
@@ -211,17 +185,17 @@ def profile(comparisons: Mapping[str, Sequence[xr.DataArray]]) -> pd.DataFrame:
 
 def rises(results: Residual) -> pd.DataFrame:
     """The rise to the block's output by stage and by where the shortcuts are, as `charts.sweep` takes it."""
+    found = [(name, point) for name, arrays in by_shortcuts(results).items() for point in by_stage(arrays).items()]
+    return pd.DataFrame([rows.point(stage, name, rise) for name, (stage, rise) in found])
+
+
+def by_shortcuts(results: Residual) -> dict[str, list[xr.DataArray]]:
+    """SNN × ANN by where the shortcuts are, everywhere and nowhere of the same pairs of networks."""
     cka = {**results.cka, EVERYWHERE: same_pairs(results.cka)[0]}
-    found = [(where, point) for where, arrays in cka.items() for point in _by_stage(arrays).items()]
-    return pd.DataFrame([rows.point(stage, f"shortcuts {where}", rise) for where, (stage, rise) in found])
+    return {f"shortcuts {where}": arrays for where, arrays in cka.items()}
 
 
-def rises_beside(results: Residual) -> dict[str, list[Effect]]:
-    """By ceiling and null of the networks with shortcuts everywhere, the rise of the blocks of each stage."""
-    return {name: list(_by_stage(arrays).values()) for name, arrays in results.controls.items()}
-
-
-def _by_stage(cka: Sequence[xr.DataArray]) -> dict[int, Effect]:
+def by_stage(cka: Sequence[xr.DataArray]) -> dict[int, Effect]:
     """The rise of the blocks of each stage."""
     above = [above_inside(one) for one in cka]
     stages = np.unique(above[0]["stage"]).tolist()
@@ -235,13 +209,13 @@ def beside_c4(results: Residual) -> dict[str, tuple[Effect, Effect]]:
     """
     return {
         name: (effect("rise without shortcuts", float, rise(without)), less_rise([(with_, without)]))
-        for name, (with_, without) in _beside(results).items()
+        for name, (with_, without) in both_beside(results).items()
     }
 
 
-def _beside(results: Residual) -> dict[str, list[xr.DataArray]]:
+def both_beside(results: Residual) -> dict[str, list[xr.DataArray]]:
     """Name -> the comparisons with shortcuts everywhere and nowhere, of nulls and ceilings that are known of both."""
-    sides = {name: [f"{name}, {where}" for where in (EVERYWHERE, NOWHERE)] for name in ("untrained", CEILING)}
+    sides = {name: [f"{name}, {where}" for where in (EVERYWHERE, NOWHERE)] for name in (UNTRAINED, ANNS)}
     known = {name: both for name, both in sides.items() if results.beside.keys() >= set(both)}
     return {name: [_as_comparison(results.beside[side]) for side in both] for name, both in known.items()}
 
@@ -270,24 +244,3 @@ def jagged(results: Residual) -> tuple[Effect, Effect, Effect]:
     found = effect("jaggedness with shortcuts over without", float, ratios)
     value, low, high = np.exp([found.value, found.low, found.high]).tolist()
     return *alone, replace(found, value=value, low=low, high=high)
-
-
-def jagged_in_words(results: Residual) -> str:
-    """The same as sentences; the last one follows the interval of the ratio."""
-    with_, without, ratio = jagged(results)
-    if not np.isfinite([with_.value, without.value]).all():
-        return "In some network a layer has no CKA, so the jaggedness cannot be compared."
-    said = (
-        "How jagged the curves are, as the mean absolute second difference of CKA from place to place: "
-        f"{with_.numbers()} with shortcuts and {without.numbers()} without ({with_.basis()})."
-    )
-    for name, both in _beside(results).items():
-        numbers = (effect("", float, jaggedness(cka)).numbers() for cka in both)
-        said += f" For comparison, {name}: {' and '.join(numbers)}, of one pair."
-    if not np.isfinite([ratio.value, ratio.low, ratio.high]).all():
-        return said
-    answer = "which of them are the more jagged is open"
-    if ratio.low > 1 or ratio.high < 1:
-        answer = f"with shortcuts they are the {'more' if ratio.low > 1 else 'less'} jagged"
-        answer += ", in this one pair" if ratio.seeds < 2 else ""
-    return f"{said} Of SNN × ANN, the ratio of with to without is {ratio.numbers(2)}: {answer}."

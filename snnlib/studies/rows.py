@@ -1,4 +1,4 @@
-"""Rows for charts that several sections draw, and words for how much a number rests on."""
+"""Rows for charts that several sections draw."""
 
 from __future__ import annotations
 
@@ -61,8 +61,3 @@ def second_measures(
         for series, sets in found.items()
         if name in sets[0]["measure"]
     ]
-
-
-def networks(found: Effect) -> str:
-    """What an effect of single networks rests on, as `Effect.basis` says it of pairs: "n = 352 images, 2 networks"."""
-    return f"n = {found.n_images} images, {found.seeds} network{'s' * (found.seeds != 1)}"

@@ -11,6 +11,7 @@ from snnlib import tables
 from snnlib.claims.spatial import mean_of_blocks
 from snnlib.evidence import effect
 from snnlib.run import Run
+from snnlib.series import ANNS, CEILINGS, CROSS, KINDS, SHUFFLED, SNNS, UNTRAINED
 from snnlib.similarity import MEASURES
 from snnlib.studies import rows
 from snnlib.training import Network
@@ -79,7 +80,7 @@ def spatial(run: Run) -> Spatial:
     kinds = [run.one_kind(pairs[0])] if len(run.seeds) > 1 else []
     return Spatial(
         **vars(evidence(run)),
-        within={name: run.compare(spec, spec, groups=True) for name, spec in zip(("SNN", "ANN"), both[0], strict=True)},
+        within={name: run.compare(spec, spec, groups=True) for name, spec in zip(KINDS, both[0], strict=True)},
         measures=all_measures(run, both, run.pair(pairs[0], epochs=0), kinds),
         **{f"{name}s": [_setting(run, pairs, name, v) for v in values] for name, values in sweeps.items()},
         by_step=run.compare(*both[0], groups=True, time="each"),
@@ -106,10 +107,9 @@ def depth_curves(results: Spatial) -> pd.DataFrame:
     Intervals are over images and seeds; second measures of nulls and ceilings are of one pair, and those of them that
     are no sums over pairs of images have none.
     """
-    cka = {"SNN × ANN": results.cross, "untrained": results.untrained, "shuffled": results.shuffled}
-    names = ("ceiling, SNN × SNN", "ceiling, ANN × ANN")
+    cka = {CROSS: results.cross, UNTRAINED: results.untrained, SHUFFLED: results.shuffled}
     # two ceilings that share a network are no two pairs: the first alone
-    cka |= {name: [results.ceilings[0][i]] for i, name in enumerate(names) if results.ceilings}
+    cka |= {name: [results.ceilings[0][i]] for i, name in enumerate(CEILINGS) if results.ceilings}
     return by_all_measures(cka, results.measures)
 
 
@@ -132,7 +132,7 @@ def swept(settings: list[Setting], n_test: int) -> tuple[pd.DataFrame, pd.DataFr
     """Mean CKA of block outputs, and test accuracy in %, by setting, as `charts.sweep` takes them."""
     cka, accuracy = [], []
     for one in settings:
-        for series, comparisons in (("SNN × ANN", one.cross), ("untrained", one.untrained)):
+        for series, comparisons in ((CROSS, one.cross), (UNTRAINED, one.untrained)):
             found = effect("CKA of block outputs", mean_of_blocks, comparisons)
             cka.append(rows.point(one.value, series, found))
         accuracy.append(tables.accuracies(one.networks).assign(setting=one.value))
@@ -149,13 +149,13 @@ def all_measures(
     those that are sums over pairs of images everything has one.
     """
     found = {
-        "SNN × ANN": [run.measures(*specs, jackknife=jackknife) for specs in both],
-        "untrained": [run.measures(*initial, jackknife=False)],
-        "shuffled": [run.measures(*both[0], pairing="shuffled", jackknife=False)],
+        CROSS: [run.measures(*specs, jackknife=jackknife) for specs in both],
+        UNTRAINED: [run.measures(*initial, jackknife=False)],
+        SHUFFLED: [run.measures(*both[0], pairing="shuffled", jackknife=False)],
     }
     for snn, ann in kinds:
-        found["ceiling, SNN × SNN"] = [run.measures(*snn, jackknife=False)]
-        found["ceiling, ANN × ANN"] = [run.measures(*ann, jackknife=False)]
+        found[SNNS] = [run.measures(*snn, jackknife=False)]
+        found[ANNS] = [run.measures(*ann, jackknife=False)]
     return found
 
 

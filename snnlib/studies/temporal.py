@@ -14,14 +14,12 @@ import pandas as pd
 import xarray as xr
 
 from snnlib import tables
-from snnlib.evidence import Effect, effect
 from snnlib.run import Run
-from snnlib.similarity import MEASURES
-from snnlib.spec import TrainSpec
+from snnlib.series import ANNS, CROSS, SHUFFLED, SNNS, UNTRAINED
+from snnlib.spec import SpecError, TrainSpec
 from snnlib.studies import rows
 from snnlib.training import Network
 
-CROSS = "SNN × ANN"
 OF_BLOCKS = "CKA of block outputs"
 RATE, SETTLED, AS_ANN = "firing rate (spikes per neuron and step)", "CKA with the last step", "CKA with the ANN"
 
@@ -78,26 +76,26 @@ def untrained(run: Run) -> xr.DataArray:
 
 def flattened(run: Run) -> Flattened:
     """Train what is missing, all together, and compare it with time flattened."""
-    own, cases = run.value("T"), _cases(run)
+    own, cases = run.value("T"), seeds_of_pairs(run)
     snn, ann = _networks(run)
     run.make_all([*snn.values(), *ann.values()])
     (i, j), controls = cases[own][0], {}
     several = i != j  # a ceiling needs a second seed
     if several:
         two = run.compare(ann[i], ann[j], groups=True)
-        controls["ceiling, ANN × ANN"] = dict.fromkeys(cases, two)
+        controls[ANNS] = dict.fromkeys(cases, two)
     initial = run.network(spiking=False, seed=j, epochs=0)
-    controls["untrained"] = {T: run.compare(_snn(run, T, i, epochs=0), initial, groups=True) for T in cases}
-    controls["shuffled"] = {T: run.compare(snn[T, i], ann[j], groups=True, pairing="shuffled") for T in cases}
+    controls[UNTRAINED] = {T: run.compare(_snn(run, T, i, epochs=0), initial, groups=True) for T in cases}
+    controls[SHUFFLED] = {T: run.compare(snn[T, i], ann[j], groups=True, pairing="shuffled") for T in cases}
     if several:  # at other T there is one network
-        controls["ceiling, SNN × SNN"] = {own: run.compare(snn[own, i], snn[own, j], groups=True)}
+        controls[SNNS] = {own: run.compare(snn[own, i], snn[own, j], groups=True)}
     concat = {T: [run.compare(snn[T, i], ann[j], groups=True) for i, j in pairs] for T, pairs in cases.items()}
     return Flattened(concat, controls)
 
 
 def temporal(run: Run) -> Temporal:
     """Train the networks of this section, all together, and compare them."""
-    own, cases = run.value("T"), _cases(run)
+    own, cases = run.value("T"), seeds_of_pairs(run)
     snn, ann = _networks(run)
     networks = run.train_all([*snn.values(), *ann.values()])
     steps = [*(T for T, _ in snn), *(None for _ in ann)]
@@ -108,14 +106,14 @@ def temporal(run: Run) -> Temporal:
     i, j = cases[own][0]
     initial = _snn(run, own, i, epochs=0)
     beside = {
-        "ceiling, ANN × ANN": (ann[i], ann[j]),
-        "untrained": (initial, run.network(spiking=False, seed=j, epochs=0)),
-        "shuffled": (snn[own, i], ann[j]),
-        "ceiling, SNN × SNN": (snn[own, i], snn[own, j]),
+        ANNS: (ann[i], ann[j]),
+        UNTRAINED: (initial, run.network(spiking=False, seed=j, epochs=0)),
+        SHUFFLED: (snn[own, i], ann[j]),
+        SNNS: (snn[own, i], snn[own, j]),
     }
     if i == j:  # a ceiling needs a second seed
-        del beside["ceiling, ANN × ANN"], beside["ceiling, SNN × SNN"]
-    pairing = {series: {"pairing": "shuffled"} if series == "shuffled" else {} for series in (CROSS, *beside)}
+        del beside[ANNS], beside[SNNS]
+    pairing = {series: {"pairing": "shuffled"} if series == SHUFFLED else {} for series in (CROSS, *beside)}
     each, second = {"groups": True, "time": "each"}, {"measures": rows.SECOND}
     alone = {snn_of(own): snn[own, i], untrained_of(own): initial}
     measures = {series: [run.measures(one, one, time="each", **second)] for series, one in alone.items()}
@@ -137,10 +135,21 @@ def temporal(run: Run) -> Temporal:
     )
 
 
-def _cases(run: Run) -> dict[int, list[tuple[int, int]]]:
-    """By T, ascending, the seeds of each SNN and its ANN: all pairs at the run's own, the first at the others."""
-    own, pairs = run.value("T"), tables.seed_pairs(run.seeds)
-    return {T: pairs if own == T else pairs[:1] for T in sorted({own, *run.value("timesteps")})}
+def seeds_of_pairs(run: Run) -> dict[int, list[tuple[int, int]]]:
+    """By T, ascending, the seeds of each SNN and its ANN: all pairs at the run's own, the first at the others.
+
+    Raises:
+        SpecError: another T is asked for on events, of which every step has a frame of its own.
+    """
+    own, pairs, timesteps = run.value("T"), tables.seed_pairs(run.seeds), run.value("timesteps")
+    if run.data.frames:
+        timesteps = run.given.timesteps or ()  # those of a preset are meant for images
+        if others := [T for T in timesteps if own != T]:
+            raise SpecError(
+                f"timesteps = {list(timesteps)}, but {run.title} has {own} frames, one a step, and cannot be shown for "
+                f"T = {', '.join(map(str, others))}; leave timesteps out, and give T for another number of frames"
+            )
+    return {T: pairs if own == T else pairs[:1] for T in sorted({own, *timesteps})}
 
 
 def _snn(run: Run, T: int, seed: int, **training: Any) -> TrainSpec:
@@ -149,7 +158,7 @@ def _snn(run: Run, T: int, seed: int, **training: Any) -> TrainSpec:
 
 def _networks(run: Run) -> tuple[dict[tuple[int, int], TrainSpec], dict[int, TrainSpec]]:
     """SNNs by T and seed, ANNs by seed."""
-    snn = {(T, i): _snn(run, T, i) for T, pairs in _cases(run).items() for i, _ in pairs}
+    snn = {(T, i): _snn(run, T, i) for T, pairs in seeds_of_pairs(run).items() for i, _ in pairs}
     return snn, {j: run.network(spiking=False, seed=j) for _, j in tables.seed_pairs(run.seeds)}
 
 
@@ -166,11 +175,6 @@ def untrained_of(T: int) -> str:
 def first(by_T: Mapping[int, list[xr.DataArray]]) -> dict[int, xr.DataArray]:
     """The results of the first pair of networks on all images, for every T: what sliders go through."""
     return {T: tables.all_images(found[0]) for T, found in by_T.items()}
-
-
-def steps_with_ann(results: Temporal) -> dict[int, xr.DataArray]:
-    """The first SNN with its ANN, (layer, step), as `charts.step_curve` takes it."""
-    return {T: same_step(cka, T) for T, cka in first(results.across).items()}
 
 
 def same_step(cka: xr.DataArray, T: int) -> xr.DataArray:
@@ -213,54 +217,11 @@ def _maps(within: xr.DataArray, across: xr.DataArray, rates: xr.DataArray) -> di
     return {name: of.sel(firing).assign_coords(step=np.arange(1, T + 1)) for name, of in found.items()}
 
 
-def steps_along_depth(results: Temporal) -> pd.DataFrame:
-    """The first and the last step of SNNs with their ANNs along depth, by all measures, with nulls and ceilings.
-
-    These are those of the last step. As `charts.depth_curve` takes it.
-    """
-    last = results.T - 1
-    compared = {f"{CROSS}, step {step + 1}": (CROSS, step) for step in (0, last)}
-    compared |= {series: (series, last) for series in sorted(results.step_controls)}
-    by_cka = {CROSS: results.across[results.T]} | {name: [cka] for name, cka in results.step_controls.items()}
-
-    def curve(steps: xr.DataArray, series: str) -> pd.DataFrame:
-        of_step = tables.same_step(steps, results.T).isel(step=compared[series][1], drop=True)
-        return tables.by_measure(of_step, series)
-
-    curves = [
-        tables.over_seeds([curve(tables.by_step(cka), series) for cka in by_cka[of]])
-        for series, (of, _) in compared.items()
-    ]
-    others = rows.second_measures({series: results.measures[of] for series, (of, _) in compared.items()}, curve)
-    return pd.concat([*(each.assign(measure=MEASURES["cka"].title) for each in curves), *others], ignore_index=True)
-
-
-def step_by_step(results: Temporal) -> pd.DataFrame:
-    """Mean CKA of block outputs at each step of the run's T, with nulls and ceilings, as `charts.sweep` takes it."""
-    found = []
-    compared = {CROSS: results.across[results.T]}
-    compared |= {series: [cka] for series, cka in results.step_controls.items()}
-    for series, arrays in compared.items():
-        tabled = [same_step(cka, results.T) for cka in arrays]
-        blocks = [table.isel(layer=((table["kind"] == "sum") & (table["stage"] >= 0)).values) for table in tabled]
-        for t in range(results.T):
-            of_step = [table.isel(step=t) for table in blocks]
-            mean = effect(OF_BLOCKS, lambda cka: cka.mean(skipna=False), of_step)
-            found.append(rows.point(t + 1, series, mean))
-    return pd.DataFrame(found)
-
-
-def firing_rate(results: Temporal, step: int) -> Effect:
-    """Mean over layers of the firing rate at a step of the run's T, counted from 1."""
-    at = [rates.isel(step=step - 1) for rates in results.rates[results.T]]
-    return effect("firing rate (spikes per neuron and step)", lambda rates: rates.mean("layer", skipna=False), at)
-
-
 def maps(results: Flattened, kind: str = "act") -> dict[str, dict[int, xr.DataArray]]:
     """SNN × ANN for every T, all pairs of layers of one kind, as `charts.heatmap_choice` takes them: of the first pair
     of networks trained, never trained, and trained but shown the images in unlike order."""
     cases = {"trained": first(results.concat)}
-    for name, series in (("never trained", "untrained"), ("shuffled images", "shuffled")):
+    for name, series in (("never trained", UNTRAINED), ("shuffled images", SHUFFLED)):
         cases[name] = {T: tables.all_images(cka) for T, cka in results.controls[series].items()}
     return {name: {T: of_kind(cka, kind) for T, cka in by_T.items()} for name, by_T in cases.items()}
 

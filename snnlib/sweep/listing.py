@@ -101,6 +101,7 @@ class AskedStore:
 
     def __init__(self) -> None:
         self.asked: dict[Spec, None] = {}  # in the order of asking
+        self.renewed: set[str] = set()
 
     def get(self, spec: Spec) -> Any:
         self.asked |= dict.fromkeys([*networks_of(spec), spec])
@@ -136,15 +137,13 @@ def _hollow(store: AskedStore) -> type[Run]:
 
     class Hollow(Run):
         @classmethod
-        def of(cls, given: Parameters) -> Run:
+        def of(cls, given: Parameters, renewed: set[str] | None = None) -> Run:
             preset, name = PRESETS[given.preset], given.data_set()
             known, how = KNOWN[name], {}
             if name in EVENTS:
                 how = {"frames": given.T or preset.T, "size": getattr(given, "size", None) or preset.size}
             data = described(name, **how)
             n_test = known.sizes[1] if known.sizes else 0
-            n_images = given.n_images or min(preset.n_images, n_test)
-            given = given.model_copy(update={"n_images": n_images})
             return cls(given, preset, data, known.title, store, n_test=n_test)  # type: ignore[arg-type]
 
     return Hollow
