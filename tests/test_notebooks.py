@@ -84,7 +84,10 @@ def test_adversarial_with_tiny_settings_and_with_the_released_one(papermill):
     tiny = ("-p", "preset", "quick", "-p", "epochs", 1, "-p", "n_images", 32, "-p", "width", 0.25, "-p", "T", 2)
     own = ("-p", "epsilons", "0.1,0.3", "-p", "attack_steps", 2)
     released = ("-p", "released", True, "-p", "seeds", 1)
-    for chosen, said in ((own, "PGD, 2 steps, ε = 0.1, 0.3"), (released, "PGD, 20 steps, ε = 0.01")):
+    for chosen, said in (
+        (own, "PGD, 2 steps of 1 ε, no random start, ε = 0.1, 0.3"),
+        (released, "PGD, 20 steps of 0.1 ε, no random start, ε = 0.01"),
+    ):
         done, out = papermill(ADVERSARIAL, *tiny, *chosen)
         assert done.returncode == 0, done.stderr[-3000:]
         assert said in text(out)
