@@ -96,14 +96,14 @@ class Run:
             SpecError: for "n_images", where the data set has too few test images.
         """
         found = self.given.value(name)
-        if name == "n_images" and self.given.n_images is None:  # a small folder need not have as many as a preset takes
-            found = min(found, self.n_test)
-        if name == "n_images" and found < MIN_IMAGES:  # never as given: all that there are
+        if name != "n_images" or self.given.n_images is not None:
+            return found
+        if self.n_test < MIN_IMAGES:
             images = f"{self.n_test} test image{'s' * (self.n_test != 1)}"
             raise SpecError(
                 f"{self.title} has {images}, and a comparison needs at least {MIN_IMAGES}: add some to them"
             )
-        return found
+        return min(found, self.n_test)  # a small folder need not have as many as a preset takes
 
     @property
     def architecture(self) -> str:

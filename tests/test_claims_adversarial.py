@@ -1,11 +1,11 @@
-"""C7, and what is told of attacks, on made-up results with known answers."""
+"""C7, on made-up results with known answers."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import xarray as xr
-from scipy.stats import binomtest
+from attack_results import SAME, attacked, made_up, pair
 
 from snnlib.claims.adversarial import (
     LEAST,
@@ -13,46 +13,11 @@ from snnlib.claims.adversarial import (
     beyond_noise,
     c7,
     differences,
-    differences_by_block,
     drift,
     noise_at_loss,
     of_blocks,
 )
-from snnlib.studies import adversarial as study
-from snnlib.studies import adversarial_tables as tabled
-
-
-def made_up(drifts, accuracies, epsilons=(0.0, 0.1, 0.2), kinds=("conv", "sum", "sum")) -> xr.Dataset:
-    """One target: the same drift in all blocks at each epsilon; in other layers something else."""
-    values = np.array([[1 - d if kind == "sum" else 0.123 for kind in kinds] for d in drifts])
-    return xr.Dataset(
-        {"cka": (("epsilon", "layer"), values), "accuracy": ("epsilon", list(accuracies))},
-        coords={
-            "epsilon": list(epsilons),
-            "layer": [f"l{i}" for i in range(len(kinds))],
-            "kind": ("layer", list(kinds)),
-            "stage": ("layer", [1] * len(kinds)),
-        },
-        attrs={"n_images": 100},
-    )
-
-
-def pair(snn, ann, shift=0.0):
-    """(drifts, accuracies) of an SNN and an ANN, with a little scatter between pairs."""
-    return tuple(made_up([0, *(d + shift for d in drifts[1:])], accuracies) for drifts, accuracies in (snn, ann))
-
-
-SAME = [0.9, 0.6, 0.3]
-
-
-def attacked(pairs, snn_noise=(0, 0, 0), ann_noise=(0, 0, 0)) -> study.Adversarial:
-    """Results of white-box attacks on these pairs, and of noise, which moves all of a kind alike."""
-    of_kinds = zip(("SNN", "ANN"), zip(*pairs, strict=True), (snn_noise, ann_noise), strict=True)
-    found = {}
-    for kind, networks, drifts in of_kinds:
-        found[kind, kind] = tuple(networks)
-        found["noise", kind] = (made_up(drifts, SAME),) * len(networks)
-    return study.Adversarial(found, "share")
+from snnlib.studies import adversarial_words as words
 
 
 def test_drift_is_averaged_over_blocks_alone():
@@ -80,7 +45,7 @@ def test_noise_is_of_the_size_that_the_attack_has_at_equal_loss():
     noise, found = results.found["noise", "SNN"][0], results.white_box[0][0]
     assert noise_at_loss(noise, found).sel(layer="l1").item() == pytest.approx(0.04)
     assert beyond_noise(results.white_box, results.noise).value == pytest.approx((0.35 - 0.01) - (0.5 - 0.04))
-    said = tabled.signs_in_words(results)
+    said = words.signs_in_words(results)
     assert "by 0.040 (0.040 to 0.040) in the SNN and by 0.010 (0.010 to 0.010) in the ANN" in said
     assert "without that, ANN − SNN at equal loss is −0.120 (−0.120 to −0.120)" in said
     groups = xr.concat([found, found.assign(accuracy=found["accuracy"].copy(data=[0.9, 0.45, 0.3]))], "group")
@@ -142,37 +107,6 @@ def test_supported_where_one_kind_drifts_further_both_ways():
         assert (equal.n_images, equal.seeds) == (100, 3)
 
 
-def test_blocks_of_opposite_sign_are_told_though_they_cancel_in_the_mean():
-    def apart(shift):
-        snn, ann = pair(([0, 0.4, 0.6], SAME), ([0, 0.4, 0.6], SAME), shift)
-        moved = ann["cka"].copy()
-        moved[1:, 1] -= 0.1  # the first block drifts further in the ANN
-        moved[1:, 2] += 0.1
-        return snn, ann.assign(cka=moved)
-
-    pairs = [apart(shift) for shift in (0.0, 0.01, -0.01)]
-    assert [one.value for one in differences_by_block(pairs).values()] == pytest.approx([0.1, -0.1])
-    assert [one.value for one in differences(pairs)] == pytest.approx([0, 0], abs=1e-9)
-    said = tabled.signs_in_words(attacked(pairs))
-    assert "wholly above zero in 1 of 2 blocks (farthest in `l1`, 0.100 (0.100 to 0.100))" in said
-    assert "wholly below zero in 1 of 2 blocks (farthest in `l2`, −0.100 (−0.100 to −0.100))" in said
-    assert said.endswith("cancels in the means that the verdict is on.")
-    assert "At equal loss it is above zero in 1 of 2 and below in 1." in said
-    assert "could not come of that" not in said
-    little = [pair(([0, 0.01, 0.02], SAME), ([0, 0.02, 0.03], SAME), shift) for shift in (0.0, 0.001, -0.001)]
-    assert "could not come of that" in tabled.signs_in_words(attacked(little))
-    never = ([0, 0.01, 0.02], [0.8, 0.8, 0.8])  # keeps its accuracy throughout the sweep
-    for kinds in ((never, ([0, 0.01, 0.02], SAME)), (([0, 0.01, 0.02], SAME), never)):
-        said = tabled.signs_in_words(attacked([pair(*kinds, shift) for shift in (0.0, 0.001)]))
-        assert "At equal loss" not in said
-    grouped = [tuple(one.expand_dims(group=3).copy() for one in two) for two in pairs]
-    assert list(differences_by_block(grouped)) == list(differences_by_block(pairs))
-    alike = [pair(([0, 0.4, 0.8], SAME), ([0, 0.4, 0.8], SAME))] * 2
-    assert "above zero in 0 of 2 blocks and wholly below zero in 0 of 2 blocks." in tabled.signs_in_words(
-        attacked(alike)
-    )
-
-
 def test_not_supported_where_both_drift_alike():
     alike = ([0, 0.4, 0.8], SAME), ([0, 0.41, 0.8], SAME)
     assert c7([pair(*alike, shift) for shift in (0.0, 0.01, -0.01)]).word == "not supported"
@@ -232,45 +166,6 @@ def test_a_loss_that_the_sweep_does_not_reach_is_said_to_be_out_of_reach():
     )
 
 
-def test_texts_tell_what_was_lost_and_what_was_not():
-    reached, robust = ([0, 0.2, 0.6], [0.8, 0.5, 0.1]), ([0, 0.2, 0.6], [0.8, 0.7, 0.6])
-    found = {("SNN", "SNN"): [], ("ANN", "ANN"): []}
-    for ann in (robust, reached):
-        for kind, one in zip(("SNN", "ANN"), pair(reached, ann), strict=True):
-            found[kind, kind].append(one)
-    told = tabled.loss_in_words(study.Adversarial({key: tuple(pairs) for key, pairs in found.items()}, ""))
-    assert "The SNN has lost 50 % of its clean accuracy at ε = 0.1250 (0.1250 to 0.1250)" in told
-    assert "drifted by 0.300 (0.300 to 0.300) on average" in told
-    assert "the ANN does not lose 50 % of its clean accuracy within the sweep in 1 of 2 pairs of networks" in told
-    assert told.endswith("n = 100 images, 2 pairs of networks.")
-
-
-@pytest.mark.parametrize(
-    ("transfer", "answer"),
-    [
-        (
-            [(0.8, 0.5), (0.81, 0.52)],
-            "more by 20.5 (14.1 to 26.9) points, and up to 21.0 (8.3 to 33.7) points. The gradient of the ANN is no",
-        ),
-        ([(0.8, 0.1), (0.81, 0.1)], "is below zero at ε = 0.2 (-20.0 (-20.0 to -20.0) points): there the gradient"),
-        (
-            [(0.8, 0.5), (0.5, 0.5)],
-            "whether its own gradient misleads at ε = 0.1 (5.0 (-185.6 to 195.6) points): interv",
-        ),
-        ([(0.8, 0.5)], "misleads at ε = 0.1 (20.0 (no interval) points), 0.2 (20.0 (no interval) points): one pair"),
-    ],
-)
-def test_whether_a_gradient_misleads_has_three_answers(transfer, answer):
-    """Of two pairs, half the interval is 12.7 times half their distance: 12.7 * 15 points for 20 and -10."""
-    white_box = made_up([0, 0, 0], [0.9, 0.6, 0.3])
-    found = {("SNN", "SNN"): (white_box,) * len(transfer)}
-    found["ANN", "SNN"] = tuple(made_up([0, 0, 0], [0.9, *accuracies]) for accuracies in transfer)
-    told = tabled._guide_in_words(study.Adversarial(found, "share"), "SNN")
-    assert answer.replace("-", "−") in told
-    below = tabled.transfer_minus_white_box(study.Adversarial(found, "share"), "SNN", 0.2)
-    assert (below.value, below.n_images) == (pytest.approx(np.mean([b for _, b in transfer]) - 0.3), 100)
-
-
 def test_groups_of_images_widen_the_interval():
     """The same pairs; with results that also tell what each group of images does to them."""
     more, less = ([0, 0.4, 0.8], SAME), ([0, 0.1, 0.3], SAME)
@@ -286,46 +181,3 @@ def test_groups_of_images_widen_the_interval():
     assert wide.value == pytest.approx(plain.value)
     assert wide.high - wide.low > plain.high - plain.low
     assert plain.low > LEAST
-
-
-def test_the_table_of_accuracies_tells_what_was_attacked():
-    """Keys of results are what an attack was made on, and what it was shown to."""
-    clean_of = {"SNN": 0.8, "ANN": 0.9}
-    shown = {"SNN": {"SNN": 0.1, "ANN": 0.2, "noise": 0.3}, "ANN": {"ANN": 0.4, "SNN": 0.5, "noise": 0.6}}
-    found = {
-        (source, target): (made_up([0, 0, 0], [clean_of[target], 0.7, at]).assign(label=("image", np.zeros(100, int))),)
-        * 2
-        for target, sources in shown.items()
-        for source, at in sources.items()
-    }
-    head, _, *rows = tabled.accuracy_in_words(study.Adversarial(found, "share")).split("\n\n")[0].splitlines()
-    assert head == "| accuracy (95 % interval) | SNN | ANN |"
-    cells = {
-        what.split(",")[0].strip(): [float(cell.split()[0]) for cell in of]
-        for _, what, *of, _ in (r.split("|") for r in rows)
-    }
-    assert cells == {
-        "clean": [80, 90],
-        "noise": [30, 60],
-        "attacked on the other kind (transfer)": [20, 50],
-        "attacked on the network itself (white box)": [10, 40],
-    }
-
-
-def test_accuracies_are_tabled_with_their_interval():
-    """Two networks of the same accuracy are as sure as Wilson's interval of their images; else less so."""
-
-    def table(*accuracies):
-        found = tuple(
-            made_up([0, 0, 0], [0.9, at, 0.1]).assign(label=("image", np.zeros(100, int))) for at in accuracies
-        )
-        results = study.Adversarial({("SNN", "SNN"): found}, "share")
-        return tabled.accuracy(results, {("SNN", "SNN"): "SNN"}).set_index("setting").loc[0.1]
-
-    alike, apart = table(0.6, 0.6), table(0.5, 0.7)
-    wilson = binomtest(60, 100).proportion_ci(method="wilson")
-    assert alike["value"] == pytest.approx(60)
-    assert (alike["low"], alike["high"]) == pytest.approx((100 * wilson.low, 100 * wilson.high), abs=0.2)
-    assert apart["value"] == pytest.approx(60)
-    assert apart["low"] < alike["low"] - 5
-    assert apart["high"] > alike["high"] + 5

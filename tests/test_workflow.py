@@ -111,6 +111,11 @@ def test_jobs_ask_for_what_their_processes_take_and_follow_the_list(workflow):
     assert (four[compared]["gpu"], four[compared]["threads"]) == ("1", "3")
     assert int(four[network]["mem_mb"]) == pytest.approx(4 * int(one[network]["mem_mb"]), abs=4)
     assert four[compared]["mem_mb"] == one[compared]["mem_mb"]
+    # of some chapters there is no book
+    other = workflow.root / "notebooks" / "02_other.ipynb"
+    shutil.copy(workflow.root / "notebooks" / f"{CHAPTER}.ipynb", other)
+    assert "rule book:" not in workflow.run("--dry-run", chapters=CHAPTER)
+    other.unlink()
     # a page is drawn again where the code that draws it is newer
     said = workflow.run("--dry-run")
     for rule in ("notebook", "book"):

@@ -80,7 +80,7 @@ def _networks(run: Run) -> dict[tuple[str, int], TrainSpec]:
 
 def _attacks(run: Run) -> dict[tuple[str, int], AttackSpec]:
     """By what is attacked, a kind of network or, with noise, none, and the number of the pair of networks."""
-    attack, common = setting(run), {"n_images": run.value("n_images"), "measures": SECOND}
+    attack, common = _setting(run), {"n_images": run.value("n_images"), "measures": SECOND}
     noise = {name: attack[name] for name in ("epsilons", "space") if name in attack} | {"method": "noise", "start": 0}
     asked = {}
     for k, seeds in enumerate(tables.seed_pairs(run.seeds)):
@@ -96,7 +96,7 @@ def attack(run: Run) -> AttackSpec:
     return next(iter(_attacks(run).values()))
 
 
-def setting(run: Run) -> dict[str, Any]:
+def _setting(run: Run) -> dict[str, Any]:
     """The fields of `AttackSpec` that this run's parameters settle."""
     given = run.given
     if given.released:
