@@ -23,9 +23,9 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before PyTorch looks for GPUs, here a
 from benchmarks import report
 from benchmarks.cases import CASES, Case
 from snnlib.entries import whole_file
+from snnlib.measurements import MEASURED, file_name
 
 ROUNDS = 2
-RESULTS = Path(__file__).parent / "results.json"
 
 
 def run(case: Case, seconds: float) -> list[dict]:
@@ -48,7 +48,11 @@ def in_turn(cases: list[Case], rounds: int) -> Iterator[Case]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, help="JSON file (default: benchmarks/results.json; with --only, none)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="JSON file (default: one in benchmarks/results, named for the processor; with --only, none)",
+    )
     parser.add_argument("--seconds", type=float, default=5.0, help="time for each case and round (default: 5)")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--only", default="", help="cases whose names contain this")
@@ -60,8 +64,9 @@ def main() -> None:
     rows = [row for case in in_turn(cases, options.rounds) for row in run(case, options.seconds)]
     found = report.summary(rows) | {"minutes": (time.perf_counter() - started) / 60}
     report.show(found)
-    out = options.out or (None if options.only else RESULTS)
+    out = options.out or (None if options.only else MEASURED / file_name(found["hardware"]))
     if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(out) as file:
             file.write_text(json.dumps(found, indent=1) + "\n")
         print(out, file=sys.stderr)

@@ -1,8 +1,12 @@
-"""What `make bench` measured, as tables: the rows of its JSON file, and the ratios that are held to a limit."""
+"""What `make bench` measured, as tables: the rows of a JSON file, and the ratios that are held to a limit.
+
+There is a file for each machine, since the ratios are of both the code and the machine.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,9 @@ import pandas as pd
 from snnlib.provenance import PACKAGE
 from snnlib.spec import SpecError
 
-MEASURED = PACKAGE.parent / "benchmarks" / "results.json"  # by the maintainers, with the checkout
+MEASURED = (
+    PACKAGE.parent / "benchmarks" / "results"
+)  # a file a machine; those of the maintainers come with the checkout
 
 COLUMNS = ("group", "case", "median", "low", "high", "memory")  # seconds, and memory in MB
 
@@ -24,6 +30,12 @@ class Measurements:
     rows: pd.DataFrame
     ratios: pd.DataFrame
     about: dict[str, Any]
+
+    @property
+    def processor(self) -> str:
+        """The machine in few words, with the precision that training has there."""
+        mixed = (self.rows["case"] == "snnlib, float32").any()  # measured for comparison, where it is not the choice
+        return f"{processor_name(self.about['hardware'])}, {'bfloat16' if mixed else 'float32'}"
 
     @property
     def machine(self) -> str:
@@ -51,24 +63,61 @@ class Measurements:
         return rows.assign(setting=values, value=rows["median"], network="snnlib")
 
 
-def load(path: Path | str | None = None) -> Measurements:
-    """Read a file that `make bench` wrote; by default the one that came with the checkout.
+def processor_name(hardware: dict[str, Any]) -> str:
+    """A processor without trade marks: "Intel Xeon Processor"."""
+    return re.sub(r"\((?:R|TM)\)", "", hardware["processor"], flags=re.IGNORECASE)
+
+
+def file_name(hardware: dict[str, Any]) -> str:
+    """Name of the file of a machine: "intel-xeon-processor.json"."""
+    return "-".join(re.findall(r"[a-z0-9]+", processor_name(hardware).lower())) + ".json"
+
+
+def measured(path: Path | str | None = None) -> list[Measurements]:
+    """The file that is named, else all that came with the checkout, the newest first.
+
+    Raises:
+        SpecError: no such file, none at all, or another kind of file.
+    """
+    files = [path] if path else MEASURED.glob("*.json")
+    found = sorted(map(load, files), key=lambda table: table.about["made"], reverse=True)
+    if not found:
+        raise SpecError(f"{MEASURED} has no measurements; `make bench` makes some.")
+    return found
+
+
+def limits(found: list[Measurements]) -> pd.DataFrame:
+    """Every ratio that is held to a limit, with a column for each machine: "0.34", or "0.34, missed"."""
+    tables = [
+        table.ratios.set_index(["what", "limit"]).apply(
+            lambda row: f"{row['ratio']:.2f}{'' if row['holds'] else ', missed'}", axis="columns"
+        )
+        for table in found
+    ]
+    columns = pd.concat(tables, axis="columns", keys=[table.processor for table in found])
+    return columns.fillna("–").reset_index()
+
+
+def load(path: Path | str) -> Measurements:
+    """Read a file that `make bench` wrote.
 
     Raises:
         SpecError: no such file, or another kind of file.
     """
-    path = Path(path or MEASURED)
+    path = Path(path)
     try:
         found = json.loads(path.read_text(encoding="utf8"))
-        measured = Measurements(pd.DataFrame(found["rows"]), pd.DataFrame(found["ratios"]), found)
+        table = Measurements(pd.DataFrame(found["rows"]), pd.DataFrame(found["ratios"]), found)
         # what the page shows of it
         (
-            measured.machine,
+            table.machine,
+            table.processor,
+            found["made"],
             found["minutes"],
-            measured.rows[list(COLUMNS)],
-            measured.ratios[["what", "ratio", "limit", "holds"]],
+            table.rows[list(COLUMNS)],
+            table.ratios[["what", "ratio", "limit", "holds"]],
         )
-        return measured
+        return table
     except OSError:
         raise SpecError(f"results = {str(path)!r}: there is no such file; `make bench` writes one.") from None
     except (ValueError, KeyError, TypeError):

@@ -193,7 +193,7 @@ def test_pages_without_a_run_say_what_they_can() -> None:
 
 
 def test_measurements_say_where_they_were_made() -> None:
-    measured = measurements.load()
+    measured = measurements.measured()[0]
     text = Text(provenance_line(Page(parameters.SpeedParameters()), measured))
     assert f"{measured.about['minutes']:.0f} min of measuring" in text.said["Run time"]
     assert measured.about["hardware"]["processor"] in text.said["Made on"]

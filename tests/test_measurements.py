@@ -69,8 +69,8 @@ def test_the_snntorch_network_computes_what_ours_does() -> None:
     assert sum(p.grad.abs().sum() for p in ours.stem.parameters()) > 0
 
 
-def test_the_file_of_the_checkout_has_what_the_page_shows() -> None:
-    found = measurements.load()
+@pytest.mark.parametrize("found", measurements.measured(), ids=lambda found: found.processor)
+def test_the_files_of_the_checkout_have_what_the_page_shows(found: measurements.Measurements) -> None:
     assert "torch" in found.machine
     assert set(found.group("step", T=4, batch=64)["case"]) >= {"snnlib", "snnTorch", "SpikingJelly", "ReLU"}
     for setting in ("T", "depth", "width", "n", "layers"):
@@ -90,12 +90,37 @@ def test_another_file_is_refused_by_name(tmp_path: Path, content: str) -> None:
         measurements.load(tmp_path / "missing.json")
 
 
-@pytest.mark.parametrize("lost", ["accelerators", "versions", "minutes", "group", "holds"])
+@pytest.mark.parametrize("lost", ["accelerators", "versions", "minutes", "made", "group", "holds"])
 def test_a_file_without_what_the_page_shows_is_refused(tmp_path: Path, lost: str) -> None:
-    found = json.loads(measurements.MEASURED.read_text(encoding="utf8"))
+    found = json.loads(next(measurements.MEASURED.glob("*.json")).read_text(encoding="utf8"))
     for part in (found, found["hardware"], *found["rows"], *found["ratios"]):
         part.pop(lost, None)
     path = tmp_path / "other.json"
     path.write_text(json.dumps(found))
     with pytest.raises(SpecError, match=r"other\.json.*is no file that `make bench` wrote"):
         measurements.load(path)
+
+
+def written(folder: Path, processor: str, made: str, ratio: float, *cases: str) -> None:
+    """A file of a machine on which `make bench` found one ratio, limited to 0.5."""
+    hardware = {"processor": processor, "threads": 2, "accelerators": [], "system": "Linux"}
+    versions = dict.fromkeys(("torch", "snntorch", "spikingjelly", "torch_cka", "python"), "1")
+    rows = [row("step", case, [1.0]) | dict.fromkeys(("median", "low", "high"), 1.0) for case in cases]
+    ratios = [{"what": "ours / theirs", "ratio": ratio, "limit": "≤ 0.5", "holds": ratio <= 0.5}]
+    found = {"made": made, "minutes": 1, "hardware": hardware, "versions": versions, "rows": rows, "ratios": ratios}
+    (folder / measurements.file_name(hardware)).write_text(json.dumps(found), encoding="utf8")
+
+
+def test_every_machine_has_a_file_and_a_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measurements, "MEASURED", tmp_path)
+    with pytest.raises(SpecError, match="has no measurements; `make bench` makes some"):
+        measurements.measured()
+    written(tmp_path, "AMD EPYC", "2026-01-01", 0.4, "snnlib", "snnlib, float32")
+    written(tmp_path, "Intel(R) Xeon(R) Processor @ 2.0GHz", "2026-01-02", 0.6, "snnlib", "snnlib, bf16")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["amd-epyc.json", "intel-xeon-processor-2-0ghz.json"]
+    found = measurements.measured()
+    assert [table.processor for table in found] == ["Intel Xeon Processor @ 2.0GHz, float32", "AMD EPYC, bfloat16"]
+    assert measurements.limits(found).to_dict("records") == [
+        {"what": "ours / theirs", "limit": "≤ 0.5", found[0].processor: "0.60, missed", found[1].processor: "0.40"}
+    ]
+    assert [table.processor for table in measurements.measured(tmp_path / "amd-epyc.json")] == ["AMD EPYC, bfloat16"]
