@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from conftest import BuiltSite
@@ -122,6 +123,22 @@ def test_a_layer_at_all_pairs_of_steps_is_the_stores(site_pages: SitePages, runs
             assert sorted(shown) == pairs
             of_layer = stored.sel(layer_a=layers[layer], layer_b=layers[layer])
             same([shown[pair] for pair in pairs], of_layer.transpose("step_a", "step_b"))
+    page.close()
+    assert not site_pages.problems
+
+
+def test_what_the_sliders_show_can_be_saved_as_numbers(site_pages: SitePages, tmp_path: Path) -> None:
+    page = site_pages.open(TIME)
+    chart = page.locator(".vega-embed", has=page.locator("input[name=layer_at]"))
+    press(chart.locator("input[name=T_at]"), "Home", "ArrowRight")
+    chart.locator("details > summary").click()
+    with page.expect_download() as download:
+        chart.get_by_role("link", name="Save the numbers as CSV").click()
+    download.value.save_as(tmp_path / "numbers.csv")
+    assert download.value.suggested_filename.startswith("04_temporal-")
+    saved = pd.read_csv(tmp_path / "numbers.csv")
+    shown = [number(tip[VALUE]) for tip in tips(chart, "step t′")]
+    np.testing.assert_allclose(saved.loc[saved["step t′"].notna(), VALUE], shown)
     page.close()
     assert not site_pages.problems
 
