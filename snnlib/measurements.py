@@ -33,9 +33,10 @@ class Measurements:
 
     @property
     def processor(self) -> str:
-        """The machine in few words, with the precision that training has there."""
+        """The machine in few words, with the precision that training has there, and the day."""
         mixed = (self.rows["case"] == "snnlib, float32").any()  # measured for comparison, where it is not the choice
-        return f"{processor_name(self.about['hardware'])}, {'bfloat16' if mixed else 'float32'}"
+        hardware, precision = self.about["hardware"], "bfloat16" if mixed else "float32"
+        return f"{processor_name(hardware)}, {hardware['threads']} threads, {precision}, {self.about['made'][:10]}"
 
     @property
     def machine(self) -> str:
@@ -69,8 +70,9 @@ def processor_name(hardware: dict[str, Any]) -> str:
 
 
 def file_name(hardware: dict[str, Any]) -> str:
-    """Name of the file of a machine: "intel-xeon-processor.json"."""
-    return "-".join(re.findall(r"[a-z0-9]+", processor_name(hardware).lower())) + ".json"
+    """Name of the file of a machine: "intel-xeon-processor-2-threads.json"."""
+    words = re.findall(r"[a-z0-9]+", processor_name(hardware).lower())
+    return f"{'-'.join(words)}-{hardware['threads']}-threads.json"
 
 
 def measured(path: Path | str | None = None) -> list[Measurements]:

@@ -290,7 +290,7 @@ def test_bars_show_every_amount_with_its_range_from_zero() -> None:
         {"name": ["theirs", "ours"], "value": [0.9, 0.25], "low": [0.8, np.nan], "high": [1.0, np.nan]}
     )
     chart = charts.bars(table, value_title="seconds", ours="ours")
-    shown = {text["case"]: text["lowest to highest"] for text, _ in drawn(chart) if "case" in text}
+    shown = {text["case"]: text["seconds (lowest to highest)"] for text, _ in drawn(chart) if "case" in text}
     assert shown == {"theirs": "0.90 (0.80 to 1.00)", "ours": "0.25"}
     domains = [e["x"]["scale"]["domain"] for e in encodings(chart.to_dict()) if "scale" in e.get("x", {})]
     assert all(low == 0 and high > 1.0 for low, high in domains)

@@ -69,8 +69,10 @@ def test_the_snntorch_network_computes_what_ours_does() -> None:
     assert sum(p.grad.abs().sum() for p in ours.stem.parameters()) > 0
 
 
-@pytest.mark.parametrize("found", measurements.measured(), ids=lambda found: found.processor)
-def test_the_files_of_the_checkout_have_what_the_page_shows(found: measurements.Measurements) -> None:
+@pytest.mark.parametrize("path", sorted(measurements.MEASURED.glob("*.json")), ids=lambda path: path.stem)
+def test_the_files_of_the_checkout_have_what_the_page_shows(path: Path) -> None:
+    found = measurements.load(path)
+    assert path.name == measurements.file_name(found.about["hardware"])
     assert "torch" in found.machine
     assert set(found.group("step", T=4, batch=64)["case"]) >= {"snnlib", "snnTorch", "SpikingJelly", "ReLU"}
     for setting in ("T", "depth", "width", "n", "layers"):
@@ -101,6 +103,9 @@ def test_a_file_without_what_the_page_shows_is_refused(tmp_path: Path, lost: str
         measurements.load(path)
 
 
+EPYC = "amd-epyc-2-threads.json"
+
+
 def written(folder: Path, processor: str, made: str, ratio: float, *cases: str) -> None:
     """A file of a machine on which `make bench` found one ratio, limited to 0.5."""
     hardware = {"processor": processor, "threads": 2, "accelerators": [], "system": "Linux"}
@@ -117,10 +122,13 @@ def test_every_machine_has_a_file_and_a_column(tmp_path: Path, monkeypatch: pyte
         measurements.measured()
     written(tmp_path, "AMD EPYC", "2026-01-01", 0.4, "snnlib", "snnlib, float32")
     written(tmp_path, "Intel(R) Xeon(R) Processor @ 2.0GHz", "2026-01-02", 0.6, "snnlib", "snnlib, bf16")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["amd-epyc.json", "intel-xeon-processor-2-0ghz.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [EPYC, "intel-xeon-processor-2-0ghz-2-threads.json"]
     found = measurements.measured()
-    assert [table.processor for table in found] == ["Intel Xeon Processor @ 2.0GHz, float32", "AMD EPYC, bfloat16"]
+    assert [table.processor for table in found] == [
+        "Intel Xeon Processor @ 2.0GHz, 2 threads, float32, 2026-01-02",
+        "AMD EPYC, 2 threads, bfloat16, 2026-01-01",
+    ]
     assert measurements.limits(found).to_dict("records") == [
         {"what": "ours / theirs", "limit": "≤ 0.5", found[0].processor: "0.60, missed", found[1].processor: "0.40"}
     ]
-    assert [table.processor for table in measurements.measured(tmp_path / "amd-epyc.json")] == ["AMD EPYC, bfloat16"]
+    assert [table.about["made"] for table in measurements.measured(tmp_path / EPYC)] == ["2026-01-01"]

@@ -127,18 +127,25 @@ def test_a_layer_at_all_pairs_of_steps_is_the_stores(site_pages: SitePages, runs
     assert not site_pages.problems
 
 
-def test_what_the_sliders_show_can_be_saved_as_numbers(site_pages: SitePages, tmp_path: Path) -> None:
+def test_what_the_sliders_show_can_be_saved_as_numbers(
+    site_pages: SitePages, runs: tuple[Run, Run], tmp_path: Path
+) -> None:
     page = site_pages.open(TIME)
     chart = page.locator(".vega-embed", has=page.locator("input[name=layer_at]"))
-    press(chart.locator("input[name=T_at]"), "Home", "ArrowRight")
+    T = runs[1].value("timesteps")[-1]
+    press(chart.locator("input[name=T_at]"), "End")
+    press(chart.locator("input[name=layer_at]"), "Home")
+    wait_for(chart, f"T = {T}, all pairs of time stepsstem.conv")
     chart.locator("details > summary").click()
     with page.expect_download() as download:
-        chart.get_by_role("link", name="Save the numbers as CSV").click()
+        chart.get_by_role("link", name="Save the numbers (CSV)").click()
     download.value.save_as(tmp_path / "numbers.csv")
-    assert download.value.suggested_filename.startswith("04_temporal-")
-    saved = pd.read_csv(tmp_path / "numbers.csv")
-    shown = [number(tip[VALUE]) for tip in tips(chart, "step t′")]
-    np.testing.assert_allclose(saved.loc[saved["step t′"].notna(), VALUE], shown)
+    assert re.match(rf"04_temporal-.*-T-=-{T}-.*stem\.conv\.csv", download.value.suggested_filename)
+    saved = pd.read_csv(tmp_path / "numbers.csv").sort_values(["step t", "step t′"])
+    snn, _ = first_pair(runs[1], T=T)
+    stored = runs[1].compare(snn, snn, time="each").sel(layer_a="stem.conv", layer_b="stem.conv")
+    assert len(saved) == T * T
+    same(saved[VALUE].astype(str), stored.transpose("step_a", "step_b"))
     page.close()
     assert not site_pages.problems
 

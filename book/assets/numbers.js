@@ -1,41 +1,63 @@
-// The numbers of a chart, without a kernel: its menu saves them beside the picture, as comma-separated values. A line is a
-// mark as it is drawn at that moment, with what its tooltip says; so a slider is moved first, and another file saved then.
+// The numbers of a chart, for readers without a kernel: the menu that saves its picture saves them, too, as comma-separated
+// values. A row is a mark as it is drawn at that moment, with what its tooltip says; the name of the file has the title and
+// the choice that the chart shows. Where a chart has several kinds of marks, those that it has most of are meant.
 document.addEventListener("controls", ({ target: chart }) => {
-  const tooltips = () =>
-    [...chart.querySelectorAll("svg .role-mark > *")]
-      .map((mark) => mark.__data__?.tooltip)
-      .filter((tooltip) => tooltip && typeof tooltip === "object");
+  const NUMBER = "(-?[\\d,]*\\.?\\d+)";
+  const VALUE = new RegExp(`^${NUMBER}( %)?(?: \\((?:(\\d+) seeds, )?${NUMBER} to ${NUMBER}(?: %)?\\))?$`);
+  const MISSING = /^(no value|left out .*)$/;
 
-  const minus = (text) => text.replace(/\u2212(?=\d)/g, "-"); // the sign that charts have, which no program reads as one
-
-  // "0.80 (0.78 to 0.82)" goes into three columns
-  const parted = (row) =>
-    Object.entries(row).flatMap(([column, value]) => {
-      const text = minus(String(value ?? "")).replace(/ \(outside the colours\)$/, "");
-      const [, middle, low, high] = /^(-?[\d.]+)(?: %)? \((-?[\d.]+) to (-?[\d.]+)\)$/.exec(text) ?? [];
-      if (middle === undefined) return [[column, text]];
-      return [[column, middle], [`${column}, low`, low], [`${column}, high`, high]];
+  const tooltips = () => {
+    const kinds = new Map();
+    chart.querySelectorAll("svg .role-mark > *").forEach((mark) => {
+      const tooltip = mark.__data__?.tooltip;
+      if (!tooltip || typeof tooltip !== "object") return;
+      const kind = JSON.stringify(Object.keys(tooltip));
+      if (!kinds.has(kind)) kinds.set(kind, []);
+      kinds.get(kind).push(tooltip);
     });
+    return [...kinds.values()].sort((one, other) => other.length - one.length)[0] ?? [];
+  };
 
-  const cell = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  // "0.80 (0.78 to 0.82)" goes into three columns; "80 %" leaves its unit with the column's name
+  const parted = (column, value) => {
+    const minus = String(value ?? "").replace(/\u2212(?=[\d.])/g, "-"); // the sign that charts have; no program reads it
+    const text = minus.replace(/ \(outside the colours\)$/, "");
+    const found = VALUE.exec(text);
+    if (!found) return [[column, MISSING.test(text) ? "" : text]];
+    const [middle, unit, seeds, low, high] = found.slice(1).map((part) => part?.replaceAll(",", ""));
+    const name = unit && !column.includes("%") ? `${column} (%)` : column;
+    const cells = [[name, middle], [`${name}, low`, low], [`${name}, high`, high], [`${name}, seeds`, seeds]];
+    return cells.filter(([, cell]) => cell !== undefined);
+  };
 
-  const table = (tooltips) => {
-    const rows = tooltips.map((tooltip) => new Map(parted(tooltip)));
+  const quoted = (cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+
+  const table = () => {
+    const rows = tooltips().map((row) => new Map(Object.entries(row).flatMap(([column, value]) => parted(column, value))));
     const columns = [...new Set(rows.flatMap((row) => [...row.keys()]))];
-    const lines = rows.map((row) => columns.map((column) => cell(row.get(column) ?? "")).join(","));
-    return `${[columns.map(cell).join(","), ...new Set(lines)].join("\n")}\n`; // marks in layers share their tooltips
+    const lines = [columns, ...rows.map((row) => columns.map((column) => row.get(column) ?? ""))];
+    return lines.map((line) => `${line.map(quoted).join(",")}\n`).join("");
+  };
+
+  const nameOfFile = () => {
+    const page = location.pathname.split("/").pop().replace(/\.html$/, "");
+    const titles = (of) => [...chart.querySelectorAll(`svg .role-${of}`)].map((title) => title.textContent);
+    const title = titles("title-text")[0] ?? titles("axis-title").join(" ");
+    const choice = [...chart.querySelectorAll("input[type=radio]:checked")].map((button) => button.value);
+    const parts = [page, chart.closest("section[id]")?.id, title, ...choice].filter(Boolean).join(" ");
+    return `${parts.replace(/[^\p{L}\p{N}.=]+/gu, "-").slice(0, 120)}.csv`;
   };
 
   const menu = chart.querySelector(".vega-actions");
-  if (!menu || tooltips().length === 0) return;
+  const isNumber = (text) => /\d/.test(text) && VALUE.test(String(text).replace("\u2212", "-"));
+  if (!menu || !tooltips().some((row) => Object.values(row).some(isNumber))) return;
   const link = document.createElement("a");
-  const page = location.pathname.split("/").pop().replace(/\.html$/, "");
-  link.textContent = "Save the numbers as CSV";
-  link.download = `${[page, chart.closest("section[id]")?.id].filter(Boolean).join("-")}.csv`;
+  link.textContent = "Save the numbers (CSV)";
   link.href = "#";
   link.addEventListener("click", () => {
     URL.revokeObjectURL(link.href); // of an earlier click
-    link.href = URL.createObjectURL(new Blob([table(tooltips())], { type: "text/csv" }));
+    link.download = nameOfFile();
+    link.href = URL.createObjectURL(new Blob(["\ufeff", table()], { type: "text/csv" })); // the mark is for Excel
   });
   menu.append(link);
 });

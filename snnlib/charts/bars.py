@@ -40,7 +40,10 @@ def bars(
             x=x,
             y=y,
             opacity=alt.condition("datum.ours", alt.value(0.85), alt.value(0.35)),
-            tooltip=[alt.Tooltip("name:N", title="case"), alt.Tooltip("range:N", title="lowest to highest")],
+            tooltip=[
+                alt.Tooltip("name:N", title="case"),
+                alt.Tooltip("range:N", title=f"{value_title} (lowest to highest)"),
+            ],
         )
     ]
     if frame["low"].notna().any():
