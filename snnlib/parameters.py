@@ -95,6 +95,7 @@ class SpatialParameters(Parameters):
     notebook: ClassVar[str] = "02_spatial_cka"
     title: ClassVar[str] = "Space"
 
+    preset: PresetName = "laptop"
     widths: Widths | None = None
     depths: Depths | None = None
 
