@@ -197,7 +197,7 @@ def _row(line: Line) -> str:
 def _spatial(run: Run) -> list[Verdict]:
     found = spatial.evidence(run)
     of_kind = dict(zip(("two SNNs", "two ANNs"), zip(*found.ceilings[:1], strict=True), strict=False))
-    grid = claims.c1(found.cross, {"untrained": found.untrained[:1], **of_kind})
+    grid = claims.c1(found.cross, {"untrained": found.untrained, **of_kind})
     return [grid, claims.c2(found.cross, found.untrained, found.shuffled, found.ceilings)]
 
 

@@ -13,12 +13,13 @@ import xarray as xr
 from snnlib import tables
 from snnlib.claims.appendix import Case
 from snnlib.claims.spatial import means_judged
-from snnlib.evidence import Effect, effect, number, share
+from snnlib.evidence import Effect, effect, number
 from snnlib.run import Run
 from snnlib.series import CEILINGS, CROSS, SHUFFLED, UNTRAINED
 from snnlib.similarity import MEASURES
 from snnlib.spec import SamplesSpec, SpecError, TrainSpec
 from snnlib.studies import spatial
+from snnlib.studies.rows import accuracy_in_words
 from snnlib.studies.spatial import all_measures, by_all_measures
 from snnlib.training import Network
 
@@ -103,13 +104,9 @@ def in_words(results: FurtherCase) -> str:
     silent = curves["layer"].nunique() - len(by_layer)
     left_out = f" ({silent} without a value in some series are left out)" if silent else ""
     ceilings = [f"{name.removeprefix('ceiling, ')} {value}" for name, value in means.items() if name in CEILINGS]
-    accuracies = [
-        f"{kind} {share('', rows['accuracy'].tolist(), results.n_test).percent()}"
-        for kind, rows in tables.accuracies(results.networks).groupby("network", sort=False)
-    ]
     return (
-        f"Accuracy on the {results.n_test:,} test images, with 95 % intervals: {', '.join(accuracies)}. "
-        f"Averaged over {len(by_layer)} layers{left_out}, CKA of SNN × ANN is **{means[CROSS]}**; its ceiling is "
+        f"{accuracy_in_words(results.networks, results.n_test)} Averaged over {len(by_layer)} layers{left_out}, CKA "
+        f"of SNN × ANN is **{means[CROSS]}**; its ceiling is "
         f"{' and '.join(ceilings) or 'unknown, for want of a second seed'}; untrained networks have "
         f"{means[UNTRAINED]}, shuffled images {means[SHUFFLED]}. {results.size}"
         f"{' (ceiling and shuffled images: one pair)' * (len(results.case.cross) > 1)}."

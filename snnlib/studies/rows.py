@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ import xarray as xr
 from snnlib import tables
 from snnlib.evidence import Effect, share
 from snnlib.similarity import MEASURES
+from snnlib.training import Network
 
 # where only some are shown, those that have an interval over images at next to no cost
 SECOND = tuple(name for name, about in MEASURES.items() if about.sums and name != "cka")
@@ -38,6 +39,15 @@ def accuracies(table: pd.DataFrame, n_test: int) -> pd.DataFrame:
         found = share(f"accuracy of the {network}", of["accuracy"].tolist(), n_test)
         rows.append({**point(setting, network, found, 100), "networks": found.seeds})
     return pd.DataFrame(rows)
+
+
+def accuracy_in_words(networks: Iterable[Network], n_test: int) -> str:
+    """The mean test accuracy of each kind of network, with its interval, as a sentence."""
+    means = [
+        f"{kind} {share('', of['accuracy'].tolist(), n_test).percent()}"
+        for kind, of in tables.accuracies(networks).groupby("network", sort=False)
+    ]
+    return f"Accuracy on the {n_test:,} test images, with 95 % intervals: {', '.join(means)}."
 
 
 def second_measures(

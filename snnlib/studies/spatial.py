@@ -50,7 +50,8 @@ class Spatial(Evidence):
     depths: list[Setting]
     by_step: xr.DataArray  # the first pair step by step, (group, layer_a, step_a, layer_b, step_b)
     rates: xr.DataArray  # firing rates of its SNN, (group, layer, step)
-    n_test: int
+    networks: list[Network]  # of all pairs
+    n_test: int  # test images that accuracies are shares of
 
 
 def evidence(run: Run) -> Evidence:
@@ -85,6 +86,7 @@ def spatial(run: Run) -> Spatial:
         **{f"{name}s": [_setting(run, pairs, name, v) for v in values] for name, values in sweeps.items()},
         by_step=run.compare(*both[0], groups=True, time="each"),
         rates=run.rates(both[0][0], groups=True),
+        networks=[run.train(spec) for specs in both for spec in specs],
         n_test=run.n_test,
     )
 
