@@ -20,6 +20,7 @@ MEASURED = (
     PACKAGE.parent / "benchmarks" / "results"
 )  # a file a machine; those of the maintainers come with the checkout
 
+NO_BREAK = "\u00a0"
 COLUMNS = ("group", "case", "median", "low", "high", "memory")  # seconds, and memory in MB
 
 
@@ -91,9 +92,9 @@ def measured(path: Path | str | None = None) -> list[Measurements]:
 def limits(found: list[Measurements]) -> pd.DataFrame:
     """Every ratio that is held to a limit, with a column for each machine: "0.34", or "0.34, missed"."""
     tables = [
-        table.ratios.set_index(["what", "limit"]).apply(
-            lambda row: f"{row['ratio']:.2f}{'' if row['holds'] else ', missed'}", axis="columns"
-        )
+        table.ratios.assign(limit=table.ratios["limit"].str.replace(" ", NO_BREAK))
+        .set_index(["what", "limit"])
+        .apply(lambda row: f"{row['ratio']:.2f}{'' if row['holds'] else ', missed'}", axis="columns")
         for table in found
     ]
     columns = pd.concat(tables, axis="columns", keys=[table.processor for table in found])

@@ -129,6 +129,6 @@ def test_every_machine_has_a_file_and_a_column(tmp_path: Path, monkeypatch: pyte
         "AMD EPYC, 2 threads, bfloat16, 2026-01-01",
     ]
     assert measurements.limits(found).to_dict("records") == [
-        {"what": "ours / theirs", "limit": "≤ 0.5", found[0].processor: "0.60, missed", found[1].processor: "0.40"}
+        {"what": "ours / theirs", "limit": "≤\u00a00.5", found[0].processor: "0.60, missed", found[1].processor: "0.40"}
     ]
     assert [table.about["made"] for table in measurements.measured(tmp_path / EPYC)] == ["2026-01-01"]
