@@ -16,9 +16,7 @@ import pandas as pd
 from snnlib.provenance import PACKAGE
 from snnlib.spec import SpecError
 
-MEASURED = (
-    PACKAGE.parent / "benchmarks" / "results"
-)  # a file a machine; those of the maintainers come with the checkout
+MEASURED = PACKAGE.parent / "benchmarks" / "results"  # a file a machine; some come with the checkout
 
 NO_BREAK = "\u00a0"
 COLUMNS = ("group", "case", "median", "low", "high", "memory")  # seconds, and memory in MB
