@@ -42,8 +42,9 @@ document.addEventListener("controls", ({ target: chart }) => {
   const nameOfFile = () => {
     const page = location.pathname.split("/").pop().replace(/\.html$/, "");
     const titles = (of) => [...chart.querySelectorAll(`svg .role-${of}`)].map((title) => title.textContent);
-    const title = titles("title-text")[0] ?? titles("axis-title").join(" ");
-    const choice = [...chart.querySelectorAll("input[type=radio]:checked")].map((button) => button.value);
+    const own = titles("title-text");
+    const title = own.length === 1 ? own[0] : titles("axis-title").join(" "); // of several, none is of the whole chart
+    const choice = [...chart.querySelectorAll("input[type=radio]:checked, select")].map((control) => control.value);
     const parts = [page, chart.closest("section[id]")?.id, title, ...choice].filter(Boolean).join(" ");
     return `${parts.replace(/[^\p{L}\p{N}.=]+/gu, "-").slice(0, 120)}.csv`;
   };
