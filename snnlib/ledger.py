@@ -116,9 +116,9 @@ def answers(lines: list[Line]) -> Markdown:
     if beside := [words for line in lines for words in _beside(line.verdict)]:
         said.append(
             "\n*Supported* is said of the claim; it need not be a yes to the question. Some of the effects were "
-            "measured in other networks, too, one or one pair of each kind, with intervals over images alone. What "
-            "untrained networks have as well is not learned; what two ANNs have as well takes no spikes; what two "
-            "networks of one kind have as well is no difference between the kinds:\n"
+            "measured in other networks, too; their intervals are over images, and where there are several pairs over "
+            "seeds as well. What untrained networks have as well is not learned; what two ANNs have as well takes no "
+            "spikes; what two networks of one kind have as well is no difference between the kinds:\n"
         )
     return Markdown("\n".join([*said, *beside]))
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from snnlib import tables
 from snnlib.claims import spatial as claims
-from snnlib.evidence import Effect, allowing_for_shared, effect, number, share
+from snnlib.evidence import Effect, allowing_for_shared, effect, number, share, span
 from snnlib.series import ANNS, CEILINGS, CROSS, KINDS, SNNS, UNTRAINED
+from snnlib.similarity import MEASURES
 from snnlib.studies.rows import accuracy_in_words
-from snnlib.studies.spatial import Setting, Spatial, means_of_blocks
+from snnlib.studies.spatial import Setting, Spatial
 
 
 def learned_in_words(results: Spatial) -> str:
@@ -26,27 +26,41 @@ def learned_in_words(results: Spatial) -> str:
 
 def most_similar_in_words(results: Spatial) -> str:
     """The most similar pair of layers in the heatmap shown, and how often it is the corresponding one."""
-    first = tables.all_images(results.cross[0])
-    inside = _blocks(first)
+    found = effect("", at_the_same_place, results.cross)
+    beside = [f"{UNTRAINED} {effect('', at_the_same_place, results.untrained).numbers(2)}"]
+    if results.ceilings:
+        of_kinds = zip(KINDS, results.ceilings[0], strict=True)
+        beside += [f"{kind} × {kind} {effect('', at_the_same_place, [one]).numbers(2)}" for kind, one in of_kinds]
+    one_pair = " (two of a kind: one pair, over images alone)" * bool(results.ceilings)
+    inside = _blocks(tables.all_images(results.cross[0]))
+    return (
+        f"{_most_similar(inside)}Of the SNN's layers in blocks, the share whose most similar layer of the ANN's blocks "
+        f"is the one at the same place is {found.numbers(2)} ({found.basis()}). Beside it: {', '.join(beside)}"
+        f"{one_pair}; by chance {number(1 / inside.shape[1], 2)}."
+    )
+
+
+def _most_similar(inside: xr.DataArray) -> str:
+    if not np.isfinite(inside).any():
+        return ""
     i, j = np.unravel_index(np.nanargmax(inside.values), inside.shape)
-    found = {CROSS: effect("", at_the_same_place, results.cross)}
-    found |= {name: effect("", at_the_same_place, [arrays]) for name, arrays in _first_ceilings(results).items()}
-    found |= {UNTRAINED: effect("", at_the_same_place, results.untrained)}
-    one, *others = (f"{name} {of.numbers(2)}" for name, of in found.items())
     return (
         f"In the pair of networks shown, the most similar layers of blocks are `{inside['layer_a'].values[i]}` (SNN) "
-        f"and `{inside['layer_b'].values[j]}` (ANN), {number(inside.values[i, j], 2)}. The share of a network's layers "
-        f"in blocks whose most similar layer of the other is the one at the same place: {one} "
-        f"({found[CROSS].basis()}); beside it {', '.join(others)}; by chance it would be "
-        f"{number(1 / inside.shape[1], 2)}."
+        f"and `{inside['layer_b'].values[j]}` (ANN), {number(inside.values[i, j], 2)}. "
     )
 
 
 def at_the_same_place(cka: xr.DataArray) -> float:
-    """The share of layers in blocks whose most similar layer of the other network's blocks is the corresponding one."""
+    """The share of layers in blocks whose most similar layer of the other network's blocks is the corresponding one.
+
+    Of layers that have a value with any; nan if none has.
+    """
     inside = _blocks(cka)
-    best = np.nan_to_num(inside.values, nan=-1).argmax(axis=1)
-    return float(np.mean(inside["layer_b"].values[best] == inside["layer_a"].values))
+    known = inside[np.isfinite(inside.values).any(axis=1)]
+    if not known.size:
+        return float("nan")
+    best = np.nanargmax(known.values, axis=1)
+    return float(np.mean(known["layer_b"].values[best] == known["layer_a"].values))
 
 
 def grid_in_words(results: Spatial) -> str:
@@ -79,66 +93,103 @@ def levels_in_words(results: Spatial) -> str:
     )
     if not results.ceilings:
         return f"{said} ({cross.basis()})."
-    ceiling = effect("", lambda *arrays: np.mean(claims.means_judged(*arrays)[3:]), together)
-    below = effect("", lambda *arrays: np.mean(claims.means_judged(*arrays)[3:]) - mean(0)(*arrays), together)
-    shared = zip(*results.ceilings, strict=True)
-    below = allowing_for_shared(below, *shared)
-    verb = "stays below it" if below.low > 0 else "lies above it" if below.high < 0 else "differs from it"
+    ceiling = effect("", _mean_of_ceilings, together)
+    below = effect("", lambda *arrays: _mean_of_ceilings(*arrays) - mean(0)(*arrays), together)
+    below = allowing_for_shared(below, *zip(*results.ceilings, strict=True))
+    so = ": two of a kind are more alike" * (below.low > 0)
     return (
-        f"{said}; the ceiling, the mean of two SNNs and two ANNs, {number(ceiling.value)}. SNN × ANN {verb} by "
-        f"{below.numbers()} ({cross.basis()}): similar in the sense of the criterion is not as alike as two of a kind."
+        f"{said}; the ceiling, the mean of two SNNs and two ANNs, {number(ceiling.value)}. The ceiling minus SNN × ANN "
+        f"is {below.numbers()} ({cross.basis()}){so}."
     )
 
 
-def by_measures_in_words(results: Spatial, curves: pd.DataFrame) -> str:
-    """How far from untrained to ceiling SNN × ANN comes by each measure, as a table; empty without ceilings."""
-    means = means_of_blocks(curves)
-    if not {*CEILINGS, CROSS, UNTRAINED} <= set(means.columns):
+def by_measures_in_words(results: Spatial) -> str:
+    """How far from untrained to ceiling SNN × ANN comes by each measure, as a table; empty without ceilings.
+
+    All from the first pair of networks, its ceilings and its nulls, over the blocks that have a value in all of them.
+    """
+    series = (CROSS, UNTRAINED, SNNS, ANNS)
+    if not set(series) <= set(results.measures):
         return ""
-    ceiling = means[[SNNS, ANNS]].mean(axis=1)
-    reached = (means[CROSS] - means[UNTRAINED]) / (ceiling - means[UNTRAINED])
+    first = [tables.all_images(results.measures[name][0])["similarity"] for name in series]
+    known = [name for name in MEASURES if name in first[0]["measure"]]
+    ways = {MEASURES[name].title: _way(*(of.sel(measure=name) for of in first)) for name in known}
     lines = [
         "| measure, mean over block outputs | way from untrained to ceiling |",
         "|---|---|",
-        *(f"| {name} | {number(100 * value, 0)} % |" for name, value in reached.items()),
+        *(f"| {title} | {span(100 * way, digits=0, unit=' %')} |" for title, way in ways.items()),
     ]
-    beyond = int((reached > 0.5).sum())
+    past = sum(way > 0.5 for way in ways.values())
     said = (
-        f"By {beyond} of {len(reached)} measures SNN × ANN is past the middle between untrained and ceiling, which C2 "
-        "asks of CKA alone. Ceilings, and the nulls of all measures but CKA, are of one pair here; the ways have no "
-        "intervals."
+        f"By {past} of {len(ways)} measures SNN × ANN is past the middle between untrained and ceiling, which C2 asks "
+        "of CKA alone. The table is of the first pair of networks, trained and untrained, and of the first two of each "
+        "kind; it has no intervals."
     )
     return "\n".join([*lines, "", said])
 
 
+def _way(*first: xr.DataArray) -> float:
+    """(cross − untrained) / (ceiling − untrained), from (layer,) of SNN × ANN, untrained, two SNNs and two ANNs.
+
+    nan where the ceiling is not above the untrained networks: there is no way then.
+    """
+    blocks = np.array([of.values[of["kind"].values == "sum"] for of in first])
+    cross, untrained, *of_kinds = blocks[:, np.isfinite(blocks).all(axis=0)].mean(axis=1)
+    ceiling = np.mean(of_kinds)
+    return float((cross - untrained) / (ceiling - untrained)) if ceiling > untrained else float("nan")
+
+
 def agreement_in_words(results: Spatial) -> str:
     """The share of test images for which two networks give the same class, of SNN × ANN and of two of a kind."""
-    checked = {name: found for name, found in results.measures.items() if name in (CROSS, *CEILINGS)}
+    n = results.cross[0].attrs["n_images"]
     parts = []
-    for name, found in checked.items():
-        same = share("", [float(tables.all_images(one)["agreement"]) for one in found], _n_images(results))
-        parts.append(f"{name.removeprefix('ceiling, ')} {same.numbers()}")
-    of_one = " (two of a kind: one pair)" * (len(checked) > 1)
+    for name in (CROSS, *CEILINGS):
+        if found := results.measures.get(name):
+            same = share("", [float(tables.all_images(one)["agreement"]) for one in found], n)
+            pairs = f"{len(found)} pair{'s' * (len(found) > 1)}"
+            parts.append(f"{name.removeprefix('ceiling, ')} {same.numbers()}, {pairs}")
     return (
         "Networks also agree in what they say: the share of images for which both give the same class is "
-        f"{'; '.join(parts)}{of_one}. Agreement of decisions and similarity of features are different things: any two "
-        "networks agree where both are right, so accuracy bounds how little they can."
+        f"{'; '.join(parts)} (n = {n:,} images; 95 % intervals). Agreement of decisions and similarity of features are "
+        "different things: any two networks agree where both are right, so accuracy bounds how little they can."
     )
 
 
-def ends_in_words(settings: Sequence[Setting], what: str) -> str:
+def sweeps_in_words(results: Spatial) -> str:
+    """What the sweeps over width and depth say from end to end, and how sure it is."""
+    sweeps = {"width": results.widths, "depth": results.depths}
+    said = [_ends(settings, what) for what, settings in sweeps.items()]
+    if any(len(settings) > 1 for settings in sweeps.values()):
+        n = results.cross[0].attrs["n_images"]
+        said.append(
+            "One pair of networks knows nothing of other seeds: that a setting differs from its neighbour is no "
+            f"evidence before it has been seen with more. CKA is of n = {n:,} images, with 95 % intervals over them; "
+            f"accuracy is of all {results.n_test:,} test images."
+        )
+    return " ".join(said)
+
+
+def _ends(settings: Sequence[Setting], what: str) -> str:
     """From the smallest to the largest setting: CKA of the first pair, its lead over untrained networks, accuracies."""
     if len(settings) == 1:
         return f"Only one {what} was asked for, {settings[0].value:g}."
     first, *_, last = sorted(settings, key=lambda one: one.value)
     cross, lead = ([_of_first(one, lead=lead) for one in (first, last)] for lead in (False, True))
-    gaps = [100 * _gap(one) for one in (first, last)]
     return (
         f"From {what} {first.value:g} to {last.value:g} the mean CKA of block outputs goes from {cross[0].numbers()} "
         f"to {cross[1].numbers()}, and what it is above that of untrained networks from {lead[0].numbers()} to "
-        f"{lead[1].numbers()}, all in the first pair of networks. The accuracies of its ANN and its SNN are "
-        f"{number(gaps[0], 1)} points apart at the beginning and {number(gaps[1], 1)} at the end."
+        f"{lead[1].numbers()}, all in the first pair of networks. At the beginning {_better(first)}, at the end "
+        f"{_better(last)}."
     )
+
+
+def _better(one: Setting) -> str:
+    """Which of the first pair has the higher test accuracy, and by how much."""
+    snn, ann = (100 * tables.accuracies(one.networks[:2])["accuracy"]).round(1)
+    if snn == ann:
+        return f"both have an accuracy of {number(snn, 1)} %"
+    better, by = ("SNN", snn - ann) if snn > ann else ("ANN", ann - snn)
+    return f"its {better} is the more accurate by {number(by, 1)} points"
 
 
 def _of_first(one: Setting, *, lead: bool) -> Effect:
@@ -151,10 +202,9 @@ def _of_first(one: Setting, *, lead: bool) -> Effect:
     return effect("", measure, [(one.cross[0], one.untrained[0])])
 
 
-def _gap(one: Setting) -> float:
-    """Accuracy of the first ANN minus that of the first SNN."""
-    snn, ann = tables.accuracies(one.networks[:2])["accuracy"]
-    return ann - snn
+def _mean_of_ceilings(*arrays: xr.DataArray) -> float:
+    """Of SNN × ANN, untrained, shuffled, and two ceilings, compared over the blocks that all of them have."""
+    return float(np.mean(claims.means_judged(*arrays)[3:]))
 
 
 def _blocks(cka: xr.DataArray) -> xr.DataArray:
@@ -162,13 +212,5 @@ def _blocks(cka: xr.DataArray) -> xr.DataArray:
     return cka[{f"layer_{side}": np.flatnonzero(cka[f"stage_{side}"].values >= 0) for side in "ab"}]
 
 
-def _first_ceilings(results: Spatial) -> dict[str, xr.DataArray]:
-    return dict(zip((f"two {kind}s" for kind in KINDS), results.ceilings[0], strict=True)) if results.ceilings else {}
-
-
 def _by_kind(results: Spatial) -> list[tuple[xr.DataArray, ...]]:
     return list(zip(*results.ceilings, strict=True)) if results.ceilings else []
-
-
-def _n_images(results: Spatial) -> int:
-    return results.cross[0].attrs["n_images"]
