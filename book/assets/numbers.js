@@ -41,12 +41,13 @@ document.addEventListener("controls", ({ target: chart }) => {
 
   const nameOfFile = () => {
     const page = location.pathname.split("/").pop().replace(/\.html$/, "");
-    const titles = (of) => [...chart.querySelectorAll(`svg .role-${of}`)].map((title) => title.textContent);
+    const lines = (title) => [...title.querySelectorAll("tspan")].map((line) => line.textContent).join(" ") || title.textContent;
+    const titles = (of) => [...chart.querySelectorAll(`svg .role-${of}`)].map(lines);
     const own = titles("title-text");
     const title = own.length === 1 ? own[0] : titles("axis-title").join(" "); // of several, none is of the whole chart
     const choice = [...chart.querySelectorAll("input[type=radio]:checked, select")].map((control) => control.value);
     const parts = [page, chart.closest("section[id]")?.id, title, ...choice].filter(Boolean).join(" ");
-    return `${parts.replace(/[^\p{L}\p{N}.=]+/gu, "-").slice(0, 120)}.csv`;
+    return `${parts.replace(/[^\p{L}\p{N}_.=]+/gu, "-").slice(0, 120)}.csv`;
   };
 
   const menu = chart.querySelector(".vega-actions");
