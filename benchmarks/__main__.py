@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        help="JSON file (default: one in benchmarks/results, named for the processor; with --only, none)",
+        help="JSON file (default: one in benchmarks/results, named for the machine; with --only, none)",
     )
     parser.add_argument("--seconds", type=float, default=5.0, help="time for each case and round (default: 5)")
     parser.add_argument("--rounds", type=int, default=ROUNDS)

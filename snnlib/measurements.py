@@ -31,7 +31,7 @@ class Measurements:
     about: dict[str, Any]
 
     @property
-    def processor(self) -> str:
+    def heading(self) -> str:
         """The machine in few words, with the precision that training has there, and the day."""
         mixed = (self.rows["case"] == "snnlib, float32").any()  # measured for comparison, where it is not the choice
         hardware, precision = self.about["hardware"], "bfloat16" if mixed else "float32"
@@ -95,7 +95,7 @@ def limits(found: list[Measurements]) -> pd.DataFrame:
         .apply(lambda row: f"{row['ratio']:.2f}{'' if row['holds'] else ', missed'}", axis="columns")
         for table in found
     ]
-    columns = pd.concat(tables, axis="columns", keys=[table.processor for table in found])
+    columns = pd.concat(tables, axis="columns", keys=[table.heading for table in found])
     return columns.fillna("–").reset_index()
 
 
@@ -112,7 +112,7 @@ def load(path: Path | str) -> Measurements:
         # what the page shows of it
         (
             table.machine,
-            table.processor,
+            table.heading,
             found["made"],
             found["minutes"],
             table.rows[list(COLUMNS)],

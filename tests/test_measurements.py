@@ -124,11 +124,11 @@ def test_every_machine_has_a_file_and_a_column(tmp_path: Path, monkeypatch: pyte
     written(tmp_path, "Intel(R) Xeon(R) Processor @ 2.0GHz", "2026-01-02", 0.6, "snnlib", "snnlib, bf16")
     assert sorted(path.name for path in tmp_path.iterdir()) == [EPYC, "intel-xeon-processor-2-0ghz-2-threads.json"]
     found = measurements.measured()
-    assert [table.processor for table in found] == [
+    assert [table.heading for table in found] == [
         "Intel Xeon Processor @ 2.0GHz, 2 threads, float32, 2026-01-02",
         "AMD EPYC, 2 threads, bfloat16, 2026-01-01",
     ]
     assert measurements.limits(found).to_dict("records") == [
-        {"what": "ours / theirs", "limit": "≤\u00a00.5", found[0].processor: "0.60, missed", found[1].processor: "0.40"}
+        {"what": "ours / theirs", "limit": "≤\u00a00.5", found[0].heading: "0.60, missed", found[1].heading: "0.40"}
     ]
     assert [table.about["made"] for table in measurements.measured(tmp_path / EPYC)] == ["2026-01-01"]

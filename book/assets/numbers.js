@@ -18,10 +18,14 @@ document.addEventListener("controls", ({ target: chart }) => {
     return [...kinds.values()].sort((one, other) => other.length - one.length)[0] ?? [];
   };
 
+  const plain = (value) =>
+    String(value ?? "")
+      .replace(/\u2212(?=[\d.])/g, "-") // the sign that charts have; no program reads it
+      .replace(/ \(outside the colours\)$/, "");
+
   // "0.80 (0.78 to 0.82)" goes into three columns; "80 %" leaves its unit with the column's name
   const parted = (column, value) => {
-    const minus = String(value ?? "").replace(/\u2212(?=[\d.])/g, "-"); // the sign that charts have; no program reads it
-    const text = minus.replace(/ \(outside the colours\)$/, "");
+    const text = plain(value);
     const found = VALUE.exec(text);
     if (!found) return [[column, MISSING.test(text) ? "" : text]];
     const [middle, unit, seeds, low, high] = found.slice(1).map((part) => part?.replaceAll(",", ""));
@@ -51,8 +55,7 @@ document.addEventListener("controls", ({ target: chart }) => {
   };
 
   const menu = chart.querySelector(".vega-actions");
-  const isNumber = (text) => /\d/.test(text) && VALUE.test(String(text).replace("\u2212", "-"));
-  if (!menu || !tooltips().some((row) => Object.values(row).some(isNumber))) return;
+  if (!menu || !tooltips().some((row) => Object.values(row).some((value) => VALUE.test(plain(value))))) return;
   const link = document.createElement("a");
   link.textContent = "Save the numbers (CSV)";
   link.href = "#";

@@ -13,12 +13,12 @@ from snnlib.claims import events as claims
 from snnlib.data import recorded, simulate
 from snnlib.data.example import Example
 from snnlib.data.images import EVENTS, KNOWN
-from snnlib.evidence import Effect, effect, share, stretch_for_shared
+from snnlib.evidence import Effect, effect, stretch_for_shared
 from snnlib.run import Run
 from snnlib.series import ANNS, CROSS, SHUFFLED, SNNS, UNTRAINED
 from snnlib.similarity import MEASURES
 from snnlib.spec import SpecError, StreamSpec, TrainSpec
-from snnlib.studies.rows import SECOND, second_measures
+from snnlib.studies.rows import SECOND, mean_accuracies, second_measures
 from snnlib.tables import accuracies, by_measure, corresponding, means_in_common, over_seeds, seed_pairs
 from snnlib.training import Network
 
@@ -93,10 +93,7 @@ class Comparison:
 
     def accuracy_in_words(self, where: str) -> str:
         """Mean accuracy of each kind of network, with its interval."""
-        parts = []
-        for name, rows in self.accuracy(where).groupby("network", sort=False):
-            parts.append(f"{name} {share(name, rows['accuracy'].tolist(), self.n_test).percent()}")
-        return f"{', '.join(parts)} of n = {self.n_test:,} test images"
+        return f"{mean_accuracies(self.accuracy(where), self.n_test)} of n = {self.n_test:,} test images"
 
 
 def _independent(name: str, found: list) -> list:

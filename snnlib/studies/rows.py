@@ -41,13 +41,22 @@ def accuracies(table: pd.DataFrame, n_test: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def accuracy_in_words(networks: Iterable[Network], n_test: int) -> str:
-    """The mean test accuracy of each kind of network, with its interval, as a sentence."""
+def mean_accuracies(table: pd.DataFrame, n_test: int) -> str:
+    """The mean of each kind of network with its interval, "SNN 81.3 % (80.0 to 82.6 %), ANN …".
+
+    `table`: columns network and accuracy, a share of `n_test` images.
+    """
     means = [
-        f"{kind} {share('', of['accuracy'].tolist(), n_test).percent()}"
-        for kind, of in tables.accuracies(networks).groupby("network", sort=False)
+        f"{name} {share(name, of['accuracy'].tolist(), n_test).percent()}"
+        for name, of in table.groupby("network", sort=False)
     ]
-    return f"Accuracy on the {n_test:,} test images, with 95 % intervals: {', '.join(means)}."
+    return ", ".join(means)
+
+
+def accuracy_in_words(networks: Iterable[Network], n_test: int) -> str:
+    """The mean test accuracy of each kind of network, as a sentence."""
+    means = mean_accuracies(tables.accuracies(networks), n_test)
+    return f"Accuracy on the {n_test:,} test images, with 95 % intervals: {means}."
 
 
 def second_measures(

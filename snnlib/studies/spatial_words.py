@@ -95,7 +95,7 @@ def levels_in_words(results: Spatial) -> str:
         return f"{said} ({cross.basis()})."
     ceiling = effect("", _mean_of_ceilings, together)
     below = effect("", lambda *arrays: _mean_of_ceilings(*arrays) - mean(0)(*arrays), together)
-    below = allowing_for_shared(below, *zip(*results.ceilings, strict=True))
+    below = allowing_for_shared(below, *_by_kind(results))
     so = ": two of a kind are more alike" * (below.low > 0)
     return (
         f"{said}; the ceiling, the mean of two SNNs and two ANNs, {number(ceiling.value)}. The ceiling minus SNN × ANN "
