@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
 import pandas as pd
 
 from snnlib.charts import parts, theme
+from snnlib.charts.picked import Picked
 from snnlib.evidence import number, span
 
 
@@ -39,53 +39,57 @@ def block_profile(
     places, names = parts.unique(frame["place"]), parts.unique(frame["series"])
     if missing := [place for place in inside if place not in places]:
         raise ValueError(f"block_profile: there is no place {missing[0]!r} to shade among {', '.join(places)}")
-    shaded = [places.index(place) for place in inside]
-    frame = frame.assign(at=[places.index(place) for place in frame["place"]])
-    x = alt.X(
-        "at:Q",
-        scale=alt.Scale(domain=[-0.4, len(places) - 0.6], nice=False),
-        axis=alt.Axis(
-            title="place in the block (call order)",
-            values=list(range(len(places))),
-            tickCount=len(places),  # or Vega thins out even ticks that are named one by one
-            labelFlush=False,
-            labelExpr=f"{json.dumps(places)}[datum.value]",
-            labelOverlap=False,
-            labelAngle={"expr": f"{theme.NARROW} ? -60 : 0"},
-            labelAlign={"expr": f"{theme.NARROW} ? 'right' : 'center'"},
-            grid=False,
-        ),
-    )
     y = alt.Y("value:Q", title=value_title, scale=parts.least_range(frame, domain))
-    pick = alt.selection_point(name="pick", fields=["series"], bind="legend")
-    strength = alt.condition(pick, alt.value(1), alt.value(0.12))
-    colour = theme.colour("series", names, title="comparison (click to pick out)", orient="top")
+    chart = alt.layer(_branch(places, inside), *_curves(frame, places, names, y), _columns(frame, places, names))
+    ways = "; ".join(
+        f"{name}: {', '.join(f'{place} {_text(frame, name, place, False)}' for place in places)}" for name in names
+    )
+    return parts.wide(chart, f"Line chart of {value_title} by place in a block. {ways}.", title, height)
+
+
+def _branch(places: list[str], inside: Sequence[str]) -> alt.Chart:
+    """Shade the places between input and output."""
+    shaded = [places.index(place) for place in inside]
+    ends = parts.inline([{"from": min(shaded) - 0.5, "to": max(shaded) + 0.5}])
+    return alt.Chart(ends).mark_rect(color=theme.INK, opacity=0.06, aria=False).encode(x=alt.X("from:Q"), x2="to:Q")
+
+
+def _curves(frame: pd.DataFrame, places: list[str], names: list[str], y: alt.Y) -> list[alt.Chart]:
+    """Bands, lines and points."""
+    x = alt.X("at:Q", scale=alt.Scale(domain=[-0.4, len(places) - 0.6], nice=False), axis=_axis(places))
+    frame = frame.assign(at=[places.index(place) for place in frame["place"]])
     base = alt.Chart(parts.records(frame[["at", "value", "low", "high", "series"]]))
-    branch = alt.Chart(parts.inline([{"from": min(shaded) - 0.5, "to": max(shaded) + 0.5}]))
-    drawn: list[Any] = [
-        branch.mark_rect(color=theme.INK, opacity=0.06, aria=False).encode(x=alt.X("from:Q"), x2="to:Q")
-    ]
-    if frame["low"].notna().any():
-        fade = alt.condition(pick, alt.value(0.22), alt.value(0.04))
-        band = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_area(aria=False, clip=True)
-        drawn.append(band.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour, opacity=fade))
-    line = base.mark_line(strokeWidth=1.8, strokeJoin="round", aria=False)
-    dashes = theme.dash(colour, names)
-    drawn.append(line.encode(x=x, y=y, color=colour, strokeDash=dashes, opacity=strength).add_params(pick))
+    picked = Picked(names)
+    band = [picked.band(base, x)] if frame["low"].notna().any() else []
     end = f"datum.at === 0 || datum.at === {len(places) - 1}"
     size = alt.condition(end, alt.value(80), alt.value(24))
-    drawn.append(base.mark_circle(aria=False).encode(x=x, y=y, color=colour, opacity=strength, size=size))
+    points = base.mark_circle(aria=False)
+    points = points.encode(x=x, y=y, color=picked.colour, opacity=picked.opacity, size=size)
+    return [*band, picked.line(base, x, y), points]
 
+
+def _axis(places: list[str]) -> alt.Axis:
+    return alt.Axis(
+        title="place in the block (call order)",
+        values=list(range(len(places))),
+        tickCount=len(places),  # or Vega thins out even ticks that are named one by one
+        labelFlush=False,
+        labelExpr=f"{json.dumps(places)}[datum.value]",
+        labelOverlap=False,
+        labelAngle={"expr": f"{theme.NARROW} ? -60 : 0"},
+        labelAlign={"expr": f"{theme.NARROW} ? 'right' : 'center'"},
+        grid=False,
+    )
+
+
+def _columns(frame: pd.DataFrame, places: list[str], names: list[str]) -> alt.Chart:
+    """Under the pointer: a place, and what all series have there."""
     rows = []
     for at, place in enumerate(places):
         texts = {f"s{i}": _text(frame, name, place) for i, name in enumerate(names)}
         rows.append({"at": at, "place": place, **texts})
     tips = [("place", "place"), *((f"s{i}", name) for i, name in enumerate(names))]
-    drawn.append(parts.hover(rows, tips, wide=True))
-    ways = "; ".join(
-        f"{name}: {', '.join(f'{place} {_text(frame, name, place, False)}' for place in places)}" for name in names
-    )
-    return parts.wide(alt.layer(*drawn), f"Line chart of {value_title} by place in a block. {ways}.", title, height)
+    return parts.hover(rows, tips, wide=True)
 
 
 def _text(frame: pd.DataFrame, series: str, place: str, interval: bool = True) -> str:

@@ -17,12 +17,19 @@ from snnlib.charts import parts
 from snnlib.evidence import number
 
 SCALE = 1000  # values are kept to the third decimal
+TEXT = "datum.v === null ? 'no value' : format(datum.v, '.3f')"
+"""In Vega's expressions: the value `v` in words."""
 
 
 def integers(values: np.ndarray, scale: int = SCALE) -> list[int | None]:
     """All values in order, as whole numbers; None where there is none."""
     scaled = np.round(np.asarray(values, dtype=float).ravel() * scale)
     return [int(v) if math.isfinite(v) else None for v in scaled]
+
+
+def unpacked(whole: str = "datum.w", scale: int = SCALE) -> str:
+    """In Vega's expressions: the value that a whole number stands for, null where there is none."""
+    return f"{whole} === null ? null : {whole} / {scale}"
 
 
 def cells(
@@ -51,8 +58,8 @@ def cells(
     return (
         base.transform_calculate(i=f"floor(datum.k / {columns})", j=f"datum.k % {columns}")
         .transform_calculate(w=value, a=names[0], b=names[1], i2="datum.i + 1", j2="datum.j + 1")
-        .transform_calculate(v=f"datum.w === null ? null : datum.w / {SCALE}")
-        .transform_calculate(text=f"datum.v === null ? 'no value' : format(datum.v, '.3f') + ({outside})")
+        .transform_calculate(v=unpacked())
+        .transform_calculate(text=f"{TEXT} + ({outside})")
         .mark_rect(aria=False)
         .encode(
             x=x,

@@ -11,9 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from snnlib.charts import parts, theme
+from snnlib.charts.picked import LINE, Picked
 from snnlib.evidence import number, span
-
-LINE = {"strokeWidth": 1.8, "strokeJoin": "round", "aria": False}
 
 
 def depth_curve(
@@ -35,63 +34,10 @@ def depth_curve(
 
     Raises ValueError for a missing column, an empty table, or a layer that a series has twice.
     """
-    need = ["layer", "position", "kind", "stage", "value", "series"]
-    frame = parts.banded(parts.need_frame(curves, need, "depth_curve"))
-    frame = frame.assign(series=frame["series"].astype(str))
-    measures = parts.unique(frame["measure"]) if "measure" in frame else []
-    frame = frame.assign(measure=frame["measure"].astype(str) if measures else "")
+    frame, measures = _checked(curves)
     value_title = value_title or ("similarity (measure chosen below)" if measures else "CKA (debiased)")
-    twice = frame[frame.duplicated(["series", "position", "measure"])]
-    if len(twice):
-        first = twice.iloc[0]
-        raise ValueError(f"depth_curve: series {first.series!r} has position {first.position} twice")
-    names = parts.unique(frame["series"])
     layers = frame.drop_duplicates("position").sort_values("position")
-    frame = frame.assign(operation=[parts.operation(str(k)) for k in frame["kind"]])
-    start = float(layers["position"].min()) - 0.5
-    stop = float(layers["position"].max()) + 0.5
-
-    axis = parts.stage_axis(_filled(layers), "layers (call order)", first=start)
-    x = alt.X("position:Q", scale=alt.Scale(domain=[start, stop], nice=False), axis=axis)
-    y = alt.Y("value:Q", title=value_title, scale=parts.least_range(frame, domain))
-    pick = alt.selection_point(name="pick", fields=["series"], bind="legend")
-    strength = alt.condition(pick, alt.value(1), alt.value(0.12))
-    colour = theme.colour("series", names, title="comparison (click to pick out)", orient="top")
-    shape = parts.operation_shape(parts.unique(frame["kind"]))
-    base = _base(frame, measures)
-    drawn: list[Any] = []
-    size: Any = alt.value(26)
-    if "block" in frame:
-        drawn.append(_every_second_block(layers))
-        size = alt.condition(f"datum.operation === '{parts.operation('sum')}'", alt.value(80), alt.value(16))
-    if frame["low"].notna().any():
-        fade = alt.condition(pick, alt.value(0.22), alt.value(0.04))
-        band = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_area(aria=False, clip=True)
-        drawn.append(band.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour, opacity=fade))
-    line = base.mark_line(**LINE).encode(x=x, y=y, color=colour, strokeDash=theme.dash(colour, names), opacity=strength)
-    points = base.mark_point(filled=True, aria=False)
-    edges = [{"edge": start + first} for first, _, _ in parts.segments(_filled(layers))[1:]]
-    if edges:
-        rule = alt.Chart(parts.inline(edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
-        drawn.append(rule.encode(x=alt.X("edge:Q")))
-    drawn += [line.add_params(pick), points.encode(x=x, y=y, color=colour, shape=shape, opacity=strength, size=size)]
-
-    tips = [("layer", "layer"), ("operation", "operation")]
-    chosen = [frame[frame["measure"] == measure] for measure in measures or [""]]
-    columns = [[_at(of, series, "series", "position") for of in chosen] for series in names]
-    rows = []
-    for row in layers.itertuples():
-        texts = {
-            f"s{i}": [column.get(row.position, "no value") for column in of_measures] if measures
-            else of_measures[0].get(row.position, "no value")
-            for i, of_measures in enumerate(columns)
-        }  # fmt: skip
-        operation = parts.operation(str(row.kind))
-        rows.append({"at": row.position, "layer": str(row.layer), "operation": operation, **texts})
-    hover = parts.hover(rows, [*tips, *((f"s{i}", name) for i, name in enumerate(names))], wide=True)
-    if measures:
-        hover = hover.transform_calculate(**{f"s{i}": f"datum.s{i}[which]" for i in range(len(names))})
-    chart = alt.layer(*drawn, hover)
+    chart = alt.layer(*_curves(frame, measures, layers, value_title, domain), _columns(frame, measures, layers))
     if measures:
         bind = alt.binding_select(options=measures, name="measure ")
         chart = chart.add_params(
@@ -99,8 +45,72 @@ def depth_curve(
             alt.param(name="which", expr=f"indexof({json.dumps(measures)}, measure)"),
         )
     text = f"Line chart of {value_title} for {len(layers)} layers along depth. Means over the layers: "
-    text += ". ".join(f"{of['measure'].iloc[0]}: {_means(of)}" if measures else _means(of) for of in chosen)
+    text += ". ".join(f"{measure}: {_means(of)}" if measures else _means(of) for measure, of in _by_measure(frame))
     return parts.wide(chart, f"{text}.", title, height)
+
+
+def _checked(curves: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The curves with low, high, measure ("" where there is but one) and operation, and the measures to choose from."""
+    need = ["layer", "position", "kind", "stage", "value", "series"]
+    frame = parts.banded(parts.need_frame(curves, need, "depth_curve"))
+    measures = parts.unique(frame["measure"]) if "measure" in frame else []
+    frame = frame.assign(
+        series=frame["series"].astype(str),
+        measure=frame["measure"].astype(str) if measures else "",
+        operation=[parts.operation(str(kind)) for kind in frame["kind"]],
+    )
+    twice = frame[frame.duplicated(["series", "position", "measure"])]
+    if len(twice):
+        first = twice.iloc[0]
+        raise ValueError(f"depth_curve: series {first.series!r} has position {first.position} twice")
+    return frame, measures
+
+
+def _curves(
+    frame: pd.DataFrame, measures: list[str], layers: pd.DataFrame, value_title: str, domain: tuple[float, float]
+) -> list[alt.Chart]:
+    """Bands, rules between stages, lines and points."""
+    start = float(layers["position"].min()) - 0.5
+    stop = float(layers["position"].max()) + 0.5
+    axis = parts.stage_axis(_filled(layers), "layers (call order)", first=start)
+    x = alt.X("position:Q", scale=alt.Scale(domain=[start, stop], nice=False), axis=axis)
+    y = alt.Y("value:Q", title=value_title, scale=parts.least_range(frame, domain))
+    picked = Picked(parts.unique(frame["series"]))
+    base = _base(frame, measures)
+    drawn = []
+    size: Any = alt.value(26)
+    if "block" in frame:
+        drawn.append(_every_second_block(layers))
+        size = alt.condition(f"datum.operation === '{parts.operation('sum')}'", alt.value(80), alt.value(16))
+    if frame["low"].notna().any():
+        drawn.append(picked.band(base, x))
+    drawn += parts.stage_rules(_filled(layers), start)
+    shape = parts.operation_shape(parts.unique(frame["kind"]))
+    points = base.mark_point(filled=True, aria=False)
+    points = points.encode(x=x, y=y, color=picked.colour, shape=shape, opacity=picked.opacity, size=size)
+    return [*drawn, picked.line(base, x, y), points]
+
+
+def _columns(frame: pd.DataFrame, measures: list[str], layers: pd.DataFrame) -> alt.Chart:
+    """Under the pointer: a layer, and what all series have there, by the measure that is chosen."""
+    names = parts.unique(frame["series"])
+    texts = [[_at(of, series, "series", "position") for _, of in _by_measure(frame)] for series in names]
+    rows = []
+    for layer in layers.itertuples():
+        row = {"at": layer.position, "layer": str(layer.layer), "operation": layer.operation}
+        for i, of_measures in enumerate(texts):
+            told = [text.get(layer.position, "no value") for text in of_measures]
+            row[f"s{i}"] = told if measures else told[0]
+        rows.append(row)
+    tips = [("layer", "layer"), ("operation", "operation"), *((f"s{i}", name) for i, name in enumerate(names))]
+    hover = parts.hover(rows, tips, wide=True)
+    if measures:
+        hover = hover.transform_calculate(**{f"s{i}": f"datum.s{i}[which]" for i in range(len(names))})
+    return hover
+
+
+def _by_measure(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return list(frame.groupby("measure", sort=False))
 
 
 def _base(frame: pd.DataFrame, measures: list[str]) -> alt.Chart:
@@ -154,8 +164,6 @@ def firing_rates(rates: xr.DataArray, *, title: str | None = None, height: int =
     dashes = theme.dash(colour, range(1, steps + 1))
     lines = base.mark_line(**LINE).encode(x=x, y=y, color=colour, strokeDash=dashes)
     points = base.mark_point(filled=True, size=28, aria=False).encode(x=x, y=y, color=colour)
-    edges = [{"edge": first} for first, _, _ in parts.segments(stages)[1:]]
-    rule = alt.Chart(parts.inline(edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
     shown = [
         {
             "at": i + 0.5,
@@ -169,9 +177,7 @@ def firing_rates(rates: xr.DataArray, *, title: str | None = None, height: int =
     hover = parts.hover(shown, tips, wide=True)
     mean = number(np.nanmean(values) if np.isfinite(values).any() else None)
     text = f"Line chart of firing rates (spikes per neuron and step): {len(layers)} layers, {steps} steps, mean {mean}."
-    return parts.wide(
-        alt.layer(*([rule.encode(x="edge:Q")] if edges else []), lines, points, hover), text, title, height
-    )
+    return parts.wide(alt.layer(*parts.stage_rules(stages), lines, points, hover), text, title, height)
 
 
 def _every_second_block(layers: pd.DataFrame) -> alt.Chart:

@@ -129,79 +129,94 @@ def _stream(stream: np.ndarray, bins: int, span: tuple[int, int]) -> alt.LayerCh
 
 
 def _frames(frames: np.ndarray) -> alt.LayerChart:
-    bins, _, height, width = frames.shape
-    chosen = sorted({round(k) for k in np.linspace(0, bins - 1, min(bins, MOST_FRAMES))})
-    counts = frames[chosen][:, ::-1].transpose(1, 0, 2, 3)  # (2, T, H, W), brighter above
-    gap = max(1, width // 12)
-    columns, rows = len(chosen) * (width + gap) - gap, 2 * height + gap
+    grid = _Grid(*frames.shape)
+    counts = frames[grid.chosen][:, ::-1].transpose(1, 0, 2, 3)  # (2, T, H, W), brighter above
     most = int(max(np.percentile(counts[counts > 0], 99), 1)) if counts.any() else 1
-    area = height * width
-    cells = (
-        alt.Chart(alt.sequence(0, counts.size, as_="k"))
-        .transform_calculate(v="counts[datum.k]")
-        .transform_filter("datum.v > 0")
-        .transform_calculate(
-            sign=f"floor(datum.k / {len(chosen) * area})",
-            frame=f"floor(datum.k / {area}) % {len(chosen)}",
-            i=f"floor(datum.k % {area} / {width})",
-            j=f"datum.k % {width}",
-        )
-        .transform_calculate(
-            x=f"datum.j + datum.frame * {width + gap}",
-            y=f"datum.i + datum.sign * {height + gap}",
-            what="datum.sign ? 'darker' : 'brighter'",
-            number="chosen[datum.frame]",
-        )
-        .transform_calculate(x2="datum.x + 1", y2="datum.y + 1")
-    )
-    middles = [k * (width + gap) + width / 2 for k in range(len(chosen))]
-    labels = [str(k + 1) for k in chosen]
-    below = alt.Axis(
-        title=f"frame (of {bins})",
-        values=middles,
-        labelExpr=f"{labels}[indexof({middles}, datum.value)]",
-        ticks=False,
-        domain=False,
-        grid=False,
-    )
-    halves = [height / 2, height + gap + height / 2]
-    beside = alt.Axis(
-        title="the pixel became",
-        values=halves,
-        labelExpr=f"['brighter', 'darker'][indexof({halves}, datum.value)]",
-        labelAngle=-90,
-        labelAlign="center",
-        labelBaseline="bottom",
-        ticks=False,
-        domain=False,
-        grid=False,
-    )
-    x = alt.X("x:Q", scale=alt.Scale(domain=[0, columns], nice=False), axis=below)
-    y = alt.Y("y:Q", scale=alt.Scale(domain=[rows, 0], nice=False), axis=beside)
-    colour = alt.Color("what:N", scale=alt.Scale(domain=list(POLARITY), range=list(POLARITY.values())), legend=None)
-    strength = alt.Opacity("v:Q", scale=alt.Scale(domain=[0, most], range=[0.08, 1], clamp=True), legend=None)
-    tips = [("number", "frame"), ("i", "row"), ("j", "column"), ("v", "events")]
-    squares = cells.mark_rect(aria=False).encode(
-        x=x,
-        x2="x2:Q",
-        y=y,
-        y2="y2:Q",
-        color=colour,
-        opacity=strength,
-        tooltip=[alt.Tooltip("what:N", title="the pixel became"), *(alt.Tooltip(f"{f}:Q", title=n) for f, n in tips)],
-    )
-    corners = [(k * (width + gap), s * (height + gap)) for k in range(len(chosen)) for s in (0, 1)]
-    boxes = [{"x": left, "x2": left + width, "y": top, "y2": top + height} for left, top in corners]
-    outline = alt.Chart(parts.inline(boxes)).mark_rect(filled=False, color=theme.INK, opacity=0.35, aria=False)
-    chart = sized(
-        alt.layer(outline.encode(x=x, x2="x2:Q", y=y, y2="y2:Q"), squares), columns, rows, max(1, 300 // columns)
-    )
-    chart = chart.add_params(
+    columns, rows = grid.columns, grid.rows
+    x = alt.X("x:Q", scale=alt.Scale(domain=[0, columns], nice=False), axis=grid.below())
+    y = alt.Y("y:Q", scale=alt.Scale(domain=[rows, 0], nice=False), axis=grid.beside())
+    chart = alt.layer(grid.outlines(x, y), grid.squares(x, y, most))
+    chart = sized(chart, columns, rows, max(1, 300 // columns)).add_params(
         parts.table("counts", [int(v) for v in counts.ravel()]),
-        alt.param(name="chosen", value=[k + 1 for k in chosen]),
+        alt.param(name="chosen", value=[k + 1 for k in grid.chosen]),
     )
     sums = "; ".join(
-        f"frame {k + 1}: {int(frames[k, 1].sum()):,} brighter, {int(frames[k, 0].sum()):,} darker" for k in chosen
+        f"frame {k + 1}: {int(frames[k, 1].sum()):,} brighter, {int(frames[k, 0].sum()):,} darker" for k in grid.chosen
     )
-    text = f"Counts of events by pixel in {len(chosen)} of {bins} frames, brighter above darker. {sums}."
+    text = f"Counts of events by pixel in {len(grid.chosen)} of {len(frames)} frames, brighter above darker. {sums}."
     return theme.finish(chart, text, title=f"Frames (full colour: {most} events or more)")
+
+
+class _Grid:
+    """Frames side by side, with gaps between them: a column a frame, the row of brighter above that of darker.
+
+    Its marks read the parameters `counts`, as (polarity, frame, row, column), and `chosen`, the numbers of the frames.
+    """
+
+    def __init__(self, bins: int, polarities: int, height: int, width: int) -> None:
+        self.bins, self.height, self.width = bins, height, width
+        self.chosen = sorted({round(k) for k in np.linspace(0, bins - 1, min(bins, MOST_FRAMES))})
+        self.gap = max(1, width // 12)
+        self.columns = len(self.chosen) * (width + self.gap) - self.gap
+        self.rows = polarities * (height + self.gap) - self.gap
+
+    def squares(self, x: alt.X, y: alt.Y, most: int) -> alt.Chart:
+        """The pixels that counted events, in full colour from `most` on."""
+        height, width, gap, many = self.height, self.width, self.gap, len(self.chosen)
+        area = height * width
+        cells = (
+            alt.Chart(alt.sequence(0, len(POLARITY) * many * area, as_="k"))
+            .transform_calculate(v="counts[datum.k]")
+            .transform_filter("datum.v > 0")
+            .transform_calculate(
+                sign=f"floor(datum.k / {many * area})",
+                frame=f"floor(datum.k / {area}) % {many}",
+                i=f"floor(datum.k % {area} / {width})",
+                j=f"datum.k % {width}",
+            )
+            .transform_calculate(
+                x=f"datum.j + datum.frame * {width + gap}",
+                y=f"datum.i + datum.sign * {height + gap}",
+                what="datum.sign ? 'darker' : 'brighter'",
+                number="chosen[datum.frame]",
+            )
+            .transform_calculate(x2="datum.x + 1", y2="datum.y + 1")
+        )
+        inks = alt.Scale(domain=list(POLARITY), range=list(POLARITY.values()))
+        strength = alt.Scale(domain=[0, most], range=[0.08, 1], clamp=True)
+        tips = [("number", "frame"), ("i", "row"), ("j", "column"), ("v", "events")]
+        numbers = [alt.Tooltip(f"{field}:Q", title=title) for field, title in tips]
+        return cells.mark_rect(aria=False).encode(
+            x=x,
+            x2="x2:Q",
+            y=y,
+            y2="y2:Q",
+            color=alt.Color("what:N", scale=inks, legend=None),
+            opacity=alt.Opacity("v:Q", scale=strength, legend=None),
+            tooltip=[alt.Tooltip("what:N", title="the pixel became"), *numbers],
+        )
+
+    def outlines(self, x: alt.X, y: alt.Y) -> alt.Chart:
+        """A box around every frame."""
+        height, width, gap = self.height, self.width, self.gap
+        corners = [(k * (width + gap), s * (height + gap)) for k in range(len(self.chosen)) for s in (0, 1)]
+        boxes = [{"x": left, "x2": left + width, "y": top, "y2": top + height} for left, top in corners]
+        outline = alt.Chart(parts.inline(boxes)).mark_rect(filled=False, color=theme.INK, opacity=0.35, aria=False)
+        return outline.encode(x=x, x2="x2:Q", y=y, y2="y2:Q")
+
+    def below(self) -> alt.Axis:
+        """The numbers of the frames."""
+        middles = [k * (self.width + self.gap) + self.width / 2 for k in range(len(self.chosen))]
+        return _named(middles, [str(k + 1) for k in self.chosen], title=f"frame (of {self.bins})")
+
+    def beside(self) -> alt.Axis:
+        """The names of the polarities, upright."""
+        halves = [self.height / 2, self.height + self.gap + self.height / 2]
+        upright: dict[str, Any] = {"labelAngle": -90, "labelAlign": "center", "labelBaseline": "bottom"}
+        return _named(halves, list(POLARITY), title="the pixel became", **upright)
+
+
+def _named(places: list[float], names: list[str], **look: Any) -> alt.Axis:
+    """An axis with names at these places, and nothing else."""
+    label = f"{names}[indexof({places}, datum.value)]"
+    return alt.Axis(values=places, labelExpr=label, ticks=False, domain=False, grid=False, **look)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -12,6 +10,7 @@ from snnlib.charts import parts, theme
 from snnlib.evidence import number
 
 CURRENT, MEMBRANE, SPIKE = "#8A8A8A", theme.NETWORKS["ANN"], theme.NETWORKS["SNN"]
+DRAWN = ["input current", "membrane potential", "spike", "threshold"]
 UPRIGHT = "M-.2,-1h.4v2h-.4z"  # the shape of a spike in a legend
 
 
@@ -34,51 +33,83 @@ def lif_trace(
     odd = frame.loc[~frame["spike"].isin([0, 1]), "spike"]
     if len(odd):
         raise ValueError(f"lif_trace: a spike is 0 or 1, not {odd.iloc[0]}")
-    t = frame["t"].to_numpy(dtype=float)
-    current, membrane = (frame[name].to_numpy(dtype=float) / threshold for name in ("current", "membrane"))
-    fired = frame["spike"].to_numpy() == 1
-    top = max(float(np.nanmax(np.concatenate([current, membrane, [1.0]]))) * 1.08, 1.0)
-    bottom = min(float(np.nanmin(np.concatenate([current, membrane, [0.0]]))) * 1.08, 0.0)
-    tick = 0.09 * (top - bottom)
-
-    rows, path = [], []
-    for i, at in enumerate(t):
-        tell = "spike" if fired[i] else "no spike"
-        rows.append(
-            {"t": at, "from": at - 0.5, "to": at + 0.5, "current": current[i], "membrane": membrane[i], "tell": tell}
-        )
-        path.append({"t": at, "u": membrane[i], "order": 2 * i})
-        if fired[i] and reset is not None:
-            path.append({"t": at, "u": reset / threshold, "order": 2 * i + 1})
-    names = ["input current", "membrane potential", "spike", "threshold"]
-    key = alt.Color(
-        "what:N",
-        scale=alt.Scale(domain=names, range=[CURRENT, MEMBRANE, SPIKE, theme.INK]),
-        legend=alt.Legend(title=None, columns={"expr": f"{theme.NARROW} ? 2 : 4"}, **theme.POINT),
+    frame = frame.assign(
+        current=frame["current"].astype(float) / threshold,
+        membrane=frame["membrane"].astype(float) / threshold,
+        tell=np.where(frame["spike"] == 1, "spike", "no spike"),
     )
-    forms = alt.Scale(domain=names, range=["square", "circle", UPRIGHT, "stroke"])
-    shape = alt.Shape("what:N", scale=forms, legend=key["legend"])
+    chart = alt.layer(*_trace(frame, None if reset is None else reset / threshold), _steps(frame))
+    fired = frame.loc[frame["spike"] == 1, "t"]
+    when = ", ".join(f"{at:g}" for at in fired) or "none"
+    text = f"""Trace of one neuron over {len(frame)} time steps: input current, membrane potential against the
+        threshold, spikes at steps {when}."""
+    return theme.finish(chart.properties(width="container", height=height), text, title=title)
+
+
+def _trace(frame: pd.DataFrame, reset: float | None) -> list[alt.Chart]:
+    """Bars of the current, the threshold, the line of the membrane potential and the ticks of spikes above it."""
+    seen = frame[["current", "membrane"]].to_numpy()
+    top = max(float(np.nanmax(seen, initial=1.0)) * 1.08, 1.0)
+    bottom = min(float(np.nanmin(seen, initial=0.0)) * 1.08, 0.0)
+    tick = 0.09 * (top - bottom)
+    t = frame["t"].astype(float)
     scale = alt.Scale(domain=[float(t.min()) - 0.7, float(t.max()) + 0.7], nice=False)
     x = alt.X("t:Q", title="time (steps)", scale=scale, axis=alt.Axis(grid=False, values=t.tolist(), format="d"))
     levels = alt.Scale(domain=[parts.plain(bottom), parts.plain(top + 2 * tick)], nice=False)
     y = alt.Y("u:Q", title="in units of the threshold", scale=levels)
+    colour, shape = _key()
+    everything = _rows(frame)
 
-    def of(data: alt.InlineData, what: str) -> alt.Chart:
-        return alt.Chart(data).transform_calculate(what=f"'{what}'")
+    bars = _of(everything, DRAWN[0]).transform_calculate(zero="0", left="datum.t - 0.3", right="datum.t + 0.3")
+    bars = bars.mark_rect(opacity=0.45, aria=False)
+    level = _of(parts.inline([{"u": 1.0}]), DRAWN[3]).mark_rule(
+        strokeDash=[5, 3], strokeWidth=1.5, opacity=0.8, aria=False
+    )
+    line = _of(_path(frame, reset), DRAWN[1]).mark_line(strokeWidth=2, strokeJoin="round", aria=False)
+    dots = _of(everything, DRAWN[1]).mark_point(filled=True, size=40, aria=False, opacity=1)
+    marks = _of(everything, DRAWN[2]).transform_filter("datum.tell === 'spike'")
+    marks = marks.transform_calculate(low=str(top + 0.4 * tick), high=str(top + 1.6 * tick))
+    marks = marks.mark_rule(strokeWidth=3, aria=False)
+    return [
+        bars.encode(x=alt.X("left:Q"), x2="right:Q", y="current:Q", y2="zero:Q", color=colour),
+        level.encode(y=y, color=colour),
+        line.encode(x=x, y=y, color=colour, order="order:Q"),
+        dots.encode(x=x, y=alt.Y("membrane:Q"), color=colour, shape=shape),
+        marks.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour),
+    ]
 
-    everything = parts.records(pd.DataFrame(rows))
-    bars = of(everything, names[0]).transform_calculate(zero="0", left="datum.t - 0.3", right="datum.t + 0.3")
-    bars = bars.mark_rect(opacity=0.45, aria=False).encode(
-        x=alt.X("left:Q"), x2="right:Q", y="current:Q", y2="zero:Q", color=key
-    )
-    line = of(parts.records(pd.DataFrame(path)), names[1]).mark_line(strokeWidth=2, strokeJoin="round", aria=False)
-    dots = of(everything, names[1]).mark_point(filled=True, size=40, aria=False, opacity=1)
-    marks = of(everything, names[2]).transform_filter("datum.tell === 'spike'")
-    marks = marks.transform_calculate(low=str(top + 0.4 * tick), high=str(top + 1.6 * tick)).mark_rule(
-        strokeWidth=3, aria=False
-    )
-    dashed: dict[str, Any] = {"strokeDash": [5, 3], "strokeWidth": 1.5, "opacity": 0.8, "aria": False}
-    columns = alt.Chart(everything).mark_rect(color=theme.INK)
+
+def _key() -> tuple[alt.Color, alt.Shape]:
+    """Colour and shape of what is drawn, in one legend."""
+    legend = alt.Legend(title=None, columns={"expr": f"{theme.NARROW} ? 2 : 4"}, **theme.POINT)
+    inks = alt.Scale(domain=DRAWN, range=[CURRENT, MEMBRANE, SPIKE, theme.INK])
+    forms = alt.Scale(domain=DRAWN, range=["square", "circle", UPRIGHT, "stroke"])
+    return alt.Color("what:N", scale=inks, legend=legend), alt.Shape("what:N", scale=forms, legend=legend)
+
+
+def _of(data: alt.InlineData, what: str) -> alt.Chart:
+    return alt.Chart(data).transform_calculate(what=f"'{what}'")
+
+
+def _rows(frame: pd.DataFrame) -> alt.InlineData:
+    """A row a step, as wide as the step."""
+    t = frame["t"].astype(float)
+    rows = pd.DataFrame({"t": t, "from": t - 0.5, "to": t + 0.5})
+    return parts.records(rows.join(frame[["current", "membrane", "tell"]]))
+
+
+def _path(frame: pd.DataFrame, reset: float | None) -> alt.InlineData:
+    """The membrane potential, step after step; after a spike it falls to `reset`, in the same step."""
+    path = []
+    for i, step in enumerate(frame.itertuples()):
+        path.append({"t": float(step.t), "u": step.membrane, "order": 2 * i})
+        if step.spike == 1 and reset is not None:
+            path.append({"t": float(step.t), "u": reset, "order": 2 * i + 1})
+    return parts.records(pd.DataFrame(path))
+
+
+def _steps(frame: pd.DataFrame) -> alt.Chart:
+    """A column a step, lit under the pointer, with all numbers there in its tooltip."""
     over = alt.selection_point(name="over", fields=["t"], on="pointerover", clear="pointerout", empty=False)
     tips = [
         alt.Tooltip("t:Q", title="time step", format="d"),
@@ -87,18 +118,8 @@ def lif_trace(
         alt.Tooltip("tell:N", title="output"),
     ]
     lit = alt.condition(over, alt.value(0.1), alt.value(0))
-    chart = alt.layer(
-        bars,
-        of(parts.inline([{"u": 1.0}]), names[3]).mark_rule(**dashed).encode(y=y, color=key),
-        line.encode(x=x, y=y, color=key, order="order:Q"),
-        dots.encode(x=x, y=alt.Y("membrane:Q"), color=key, shape=shape),
-        marks.encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=key),
-        columns.encode(x=alt.X("from:Q"), x2="to:Q", opacity=lit, tooltip=tips).add_params(over),
-    )
-    when = ", ".join(f"{at:g}" for at in t[fired]) or "none"
-    text = f"""Trace of one neuron over {len(t)} time steps: input current, membrane potential against the threshold,
-        spikes at steps {when}."""
-    return theme.finish(chart.properties(width="container", height=height), text, title=title)
+    columns = alt.Chart(_rows(frame)).mark_rect(color=theme.INK)
+    return columns.encode(x=alt.X("from:Q"), x2="to:Q", opacity=lit, tooltip=tips).add_params(over)
 
 
 def surrogate_shape(

@@ -66,17 +66,14 @@ def linked_heatmap(
     if spikes.sizes["step"] != T:
         raise ValueError(f"linked_heatmap: {T} steps of CKA, but {spikes.sizes['step']} of firing rates")
     chosen = [_place(names[side], pair and pair[k], table, side) for k, side in enumerate("ab")]
-    packed = cells.integers(table.values)
     chart = alt.hconcat(
         _map(table, value_title, size, chosen),
         alt.vconcat(_over_time(by_step.values, T), _firing(spikes.values, T)).resolve_scale(color="independent"),
         spacing=24,
     ).resolve_scale(color="independent")
+    packed = cells.integers(table.values)
     chart = chart.properties(title=_title(value_title, cells.notes(packed, (0.0, 1.0))))
     spiking, shown = _neurons(names["a"], [str(name) for name in parts.coordinate(spikes, "layer", "layer", "")])
-    rows, columns = table.shape
-    step = max(1, size // max(rows, columns))
-    fits = f"clamp(floor((windowSize()[0] - 104) / {max(rows, columns)}), 1, {step})"
     chart = parts.with_tables(
         chart,
         parts.table("cka", packed),
@@ -86,15 +83,8 @@ def linked_heatmap(
         alt.param(name="layers_b", value=cells.named(table, "b")),
         alt.param(name="spiking", value=spiking),  # of each SNN layer the row of `rates` to show
         alt.param(name="neurons", value=shown),  # names of these rows
-        alt.param(name="a", expr=f"(isValid(layer_snn) ? clamp(layer_snn, 1, {rows}) : {chosen[0]}) - 1"),
-        alt.param(name="b", expr=f"(isValid(layer_ann) ? clamp(layer_ann, 1, {columns}) : {chosen[1]}) - 1"),
-        alt.param(name="now", expr=f"cka[a * {columns} + b]"),
-        alt.param(name="now_text", expr=f"now === null ? 'no value' : format(now / {cells.SCALE}, '.3f')"),
-        alt.param(name="cell", expr=f"{WIDE} ? {step} : {fits}"),
-        alt.param(name="map_width", expr=f"{columns} * cell"),
-        alt.param(name="map_height", expr=f"{rows} * cell"),
-        alt.param(name="charts_in_a_row", expr=f"{BESIDE} ? 2 : 1"),
-        alt.param(name="panels_in_a_row", expr=f"{BESIDE} || !{WIDE} ? 1 : 2"),
+        *_picked(*table.shape, chosen),
+        *_sizes(*table.shape, size),
     )
     text = describe(table.values, f"{value_title}: SNN × ANN", "SNN", "ANN", names["a"] == names["b"])
     chart = theme.finish(
@@ -105,6 +95,29 @@ def linked_heatmap(
     patch = [{"op": "add", "path": path, "value": {"signal": name}} for path, name in REFLOW]
     chart.usermeta["embedOptions"]["patch"] = patch
     return chart
+
+
+def _picked(rows: int, columns: int, chosen: list[int]) -> list[alt.Parameter]:
+    """The picked pair, counted from 0, and its value."""
+    return [
+        alt.param(name="a", expr=f"(isValid(layer_snn) ? clamp(layer_snn, 1, {rows}) : {chosen[0]}) - 1"),
+        alt.param(name="b", expr=f"(isValid(layer_ann) ? clamp(layer_ann, 1, {columns}) : {chosen[1]}) - 1"),
+        alt.param(name="now", expr=f"cka[a * {columns} + b]"),
+        alt.param(name="now_text", expr=f"now === null ? 'no value' : format(now / {cells.SCALE}, '.3f')"),
+    ]
+
+
+def _sizes(rows: int, columns: int, size: int) -> list[alt.Parameter]:
+    """Whole pixels for every cell, as many as fit, and how many charts stand in a row."""
+    step = max(1, size // max(rows, columns))
+    fits = f"clamp(floor((windowSize()[0] - 104) / {max(rows, columns)}), 1, {step})"
+    return [
+        alt.param(name="cell", expr=f"{WIDE} ? {step} : {fits}"),
+        alt.param(name="map_width", expr=f"{columns} * cell"),
+        alt.param(name="map_height", expr=f"{rows} * cell"),
+        alt.param(name="charts_in_a_row", expr=f"{BESIDE} ? 2 : 1"),
+        alt.param(name="panels_in_a_row", expr=f"{BESIDE} || !{WIDE} ? 1 : 2"),
+    ]
 
 
 def _map(table: xr.DataArray, value_title: str, size: int, chosen: list[int]) -> alt.LayerChart:
@@ -164,7 +177,7 @@ def _over_time(by_step: np.ndarray, T: int) -> alt.LayerChart:
     y = alt.Y("v:Q", title="CKA with the ANN layer", scale=alt.Scale(domain=domain, nice=False))
     colour = theme.OTHERS[0]
     points = _steps(T, f"by_step[(a * {T} + datum.t - 1) * {columns} + b]", cells.SCALE, y, colour, "CKA")
-    rule = alt.Chart(alt.sequence(0, 1, as_="k")).transform_calculate(v=f"now === null ? null : now / {cells.SCALE}")
+    rule = alt.Chart(alt.sequence(0, 1, as_="k")).transform_calculate(v=cells.unpacked("now"))
     rule = rule.transform_filter("isValid(datum.v)").mark_rule(strokeDash=[5, 4], opacity=0.9, aria=False)
     title = {"expr": "['CKA of the pair at each step', 'dashed, time flattened: ' + now_text]"}
     return _panel([rule.encode(y=y), *points], title)
@@ -191,8 +204,8 @@ def _steps(T: int, value: str, scale: int, y: alt.Y, colour: str, what: str) -> 
     base = (
         alt.Chart(alt.sequence(1, T + 1, as_="t"))
         .transform_calculate(w=value)
-        .transform_calculate(v=f"datum.w === null ? null : datum.w / {scale}")
-        .transform_calculate(text="datum.v === null ? 'no value' : format(datum.v, '.3f')")
+        .transform_calculate(v=cells.unpacked(scale=scale))
+        .transform_calculate(text=cells.TEXT)
         .transform_filter("isValid(datum.v)")
     )
     axis = alt.Axis(values=list(range(1, T + 1)), format="d", grid=False, labelOverlap="greedy")

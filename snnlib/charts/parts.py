@@ -103,6 +103,13 @@ def stage_axis(
     )
 
 
+def stage_rules(stages: Sequence[int], first: float = 0.0) -> list[alt.Chart]:
+    """Upright dashed rules where one stage ends and the next begins, if any; the first layer begins at `first`."""
+    edges = [{"edge": first + start} for start, _, _ in segments(stages)[1:]]
+    rules = alt.Chart(inline(edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
+    return [rules.encode(x=alt.X("edge:Q"))] if edges else []
+
+
 def inline(rows: Iterable[dict[str, Any]]) -> alt.InlineData:
     """Rows for a chart, within its specification, so that Altair's limit of 5,000 rows does not apply.
 

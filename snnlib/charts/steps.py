@@ -9,17 +9,19 @@ reaches it, arrow keys move it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import altair as alt
 import numpy as np
 import xarray as xr
 
 from snnlib.charts import parts, theme
-from snnlib.charts.cells import SCALE, colour_of_value, integers
+from snnlib.charts.cells import TEXT, colour_of_value, integers, unpacked
 from snnlib.evidence import number
 
 Values = Mapping[int, xr.DataArray]
+Layers = list[tuple[str, str, int]]
+"""Name, kind and stage of each."""
+STEPS = "timesteps[T_at - 1]"
 
 
 def step_heatmap(
@@ -51,27 +53,8 @@ def step_heatmap(
     most = max(tables)
     lowest = min((float(np.nanmin(b)) for b in blocks if np.isfinite(b).any()), default=0.0)
     domain = (min(0.9, np.floor(lowest * 10) / 10), 1.0)
-    i, j = "min(datum.i, datum.j)", "max(datum.i, datum.j)"
-    triangle = f"({i} * steps - {i} * ({i} - 1) / 2 + {j} - {i})"
-    index = f"offsets[T_at - 1] + (layer_at - 1) * steps * (steps + 1) / 2 + {triangle}"
-    tips = [("t", "step t"), ("t2", "step t′"), ("text", value_title)]
-    cells = (
-        alt.Chart(alt.sequence(0, most * most, as_="k"))
-        .transform_calculate(i=f"floor(datum.k / {most})", j=f"datum.k % {most}")
-        .transform_filter("datum.i < steps && datum.j < steps")
-        .transform_calculate(t="datum.i + 1", t2="datum.j + 1", w=f"table[{index}]")
-        .transform_calculate(v=f"datum.w === null ? null : datum.w / {SCALE}")
-        .transform_calculate(text="datum.v === null ? 'no value' : format(datum.v, '.3f')")
-        .mark_rect(aria=False)
-        .encode(
-            x=alt.X("t2:O", title="time step t′", axis=alt.Axis(labelAngle=0, ticks=False, domain=False)),
-            y=alt.Y("t:O", title="time step t", sort="descending", axis=alt.Axis(ticks=False, domain=False)),
-            color=colour_of_value(domain, value_title),
-            tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips],
-        )
-    )
     side = f"{theme.NARROW} ? min({size}, windowSize()[0] - 110) : {size}"
-    chart = alt.layer(cells).properties(
+    chart = alt.layer(_pairs_of_steps(most, domain, value_title)).properties(
         width=size,
         height=size,
         title=alt.TitleParams(text={"expr": f"['T = ' + {STEPS} + ', all pairs of time steps', layers[layer_at - 1]]"}),
@@ -89,6 +72,29 @@ def step_heatmap(
         f"({', '.join(map(str, tables))}) and over {len(layers)} layers. {_means(blocks, tables)}"
     )
     return theme.finish(chart, text)
+
+
+def _pairs_of_steps(most: int, domain: tuple[float, float], value_title: str) -> alt.Chart:
+    """A rectangle for every pair of time steps, of the T and the layer that are chosen."""
+    i, j = "min(datum.i, datum.j)", "max(datum.i, datum.j)"
+    triangle = f"({i} * steps - {i} * ({i} - 1) / 2 + {j} - {i})"
+    index = f"offsets[T_at - 1] + (layer_at - 1) * steps * (steps + 1) / 2 + {triangle}"
+    tips = [("t", "step t"), ("t2", "step t′"), ("text", value_title)]
+    return (
+        alt.Chart(alt.sequence(0, most * most, as_="k"))
+        .transform_calculate(i=f"floor(datum.k / {most})", j=f"datum.k % {most}")
+        .transform_filter("datum.i < steps && datum.j < steps")
+        .transform_calculate(t="datum.i + 1", t2="datum.j + 1", w=f"table[{index}]")
+        .transform_calculate(v=unpacked())
+        .transform_calculate(text=TEXT)
+        .mark_rect(aria=False)
+        .encode(
+            x=alt.X("t2:O", title="time step t′", axis=alt.Axis(labelAngle=0, ticks=False, domain=False)),
+            y=alt.Y("t:O", title="time step t", sort="descending", axis=alt.Axis(ticks=False, domain=False)),
+            color=colour_of_value(domain, value_title),
+            tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips],
+        )
+    )
 
 
 def step_curve(
@@ -115,55 +121,12 @@ def step_curve(
     most, count = max(tables), len(layers)
     if not 1 <= step <= most:
         raise ValueError(f"step_curve: step = {step} lies outside 1 to {most}")
-    seen = np.concatenate([block.ravel() for block in blocks])
-    seen = seen[np.isfinite(seen)]
-    room = 0.04 * (max(seen) - min(seen)) if len(seen) else 0.0
-    low, high = parts.plain(min([domain[0], *seen])), parts.plain(max([domain[1], *(seen + room * (seen > domain[1]))]))
-    axis = parts.stage_axis([stage for _, _, stage in layers], "layers (call order)", first=0.5)
+    axis = parts.stage_axis(_stages(layers), "layers (call order)", first=0.5)
     x = alt.X("position:Q", scale=alt.Scale(domain=[0.5, count + 0.5], nice=False), axis=axis)
-    y = alt.Y("v:Q", title=value_title, scale=alt.Scale(domain=[low, high], nice=False, zero=False))
-    known = (
-        alt.Chart(alt.sequence(0, count * most, as_="k"))
-        .transform_calculate(at=f"floor(datum.k / {most})", t=f"datum.k % {most} + 1")
-        .transform_filter("datum.t <= steps")
-        .transform_calculate(
-            w="table[offsets[T_at - 1] + datum.at * steps + datum.t - 1]",
-            position="datum.at + 1",
-            operation="operations[datum.at]",
-        )
-        .transform_calculate(v=f"datum.w === null ? null : datum.w / {SCALE}")
-    )
-    lines = known.mark_line(strokeWidth=1, opacity=0.3, color=theme.INK, aria=False)
-    one = known.transform_filter("datum.t === step")
-    chosen = one.mark_line(strokeWidth=2.2, strokeJoin="round", color=theme.NETWORKS["SNN"], aria=False)
-    points = one.mark_point(filled=True, size=30, opacity=1, color=theme.NETWORKS["SNN"], aria=False)
-    kinds = list(dict.fromkeys(kind for _, kind, _ in layers if kind))
-    shape = {"shape": parts.operation_shape(kinds)} if len(kinds) > 1 else {}
-    edges = [{"edge": 0.5 + first} for first, _, _ in parts.segments([stage for _, _, stage in layers])[1:]]
-    rule = alt.Chart(parts.inline(edges)).mark_rule(opacity=0.25, strokeDash=[3, 3], aria=False)
-    over = alt.selection_point(name="over", fields=["position"], on="pointerover", clear="pointerout", empty=False)
-    tips = [("layer", "layer"), ("at_step", "T, step"), ("text", value_title)]
-    hover = (
-        one.transform_calculate(
-            layer="layers[datum.at]",
-            left="datum.position - 0.5",
-            right="datum.position + 0.5",
-            at_step="steps + ', ' + step",
-            text="datum.v === null ? 'no value' : format(datum.v, '.3f')",
-        )
-        .mark_rect(color=theme.INK)
-        .encode(
-            x="left:Q",
-            x2="right:Q",
-            opacity=alt.condition(over, alt.value(0.1), alt.value(0)),
-            tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips],
-        )
-        .add_params(over)
-    )
-    drawn: list[Any] = [rule.encode(x=alt.X("edge:Q"))] if edges else []
-    drawn += [lines.encode(x=x, y=y, detail="t:N"), chosen.encode(x=x, y=y), points.encode(x=x, y=y, **shape), hover]
+    drawn = _curves(layers, most, x, alt.Y("v:Q", title=value_title, scale=_range(blocks, domain)), value_title)
     title = alt.TitleParams(text={"expr": f"'T = ' + {STEPS} + ', time step ' + min(step_at, {STEPS})"})
-    chart = alt.layer(*drawn).properties(title=title, width="container", height=height)
+    chart = alt.layer(*parts.stage_rules(_stages(layers), 0.5), *drawn)
+    chart = chart.properties(title=title, width="container", height=height)
     chart = chart.add_params(
         *_table(blocks, tables),
         alt.param(name="layers", value=_named(layers)),
@@ -179,7 +142,63 @@ def step_curve(
     return theme.finish(chart, text)
 
 
-STEPS = "timesteps[T_at - 1]"
+def _range(blocks: list[np.ndarray], domain: tuple[float, float]) -> alt.Scale:
+    """The least range of the vertical axis, widened to hold the values of all T."""
+    seen = np.concatenate([block.ravel() for block in blocks])
+    seen = seen[np.isfinite(seen)]
+    room = 0.04 * (max(seen) - min(seen)) if len(seen) else 0.0
+    ends = min([domain[0], *seen]), max([domain[1], *(seen + room * (seen > domain[1]))])
+    return alt.Scale(domain=[parts.plain(end) for end in ends], nice=False, zero=False)
+
+
+def _curves(layers: Layers, most: int, x: alt.X, y: alt.Y, value_title: str) -> list[alt.Chart]:
+    """All steps of the chosen T thin, the chosen step with points, and what the pointer finds there."""
+    known = (
+        alt.Chart(alt.sequence(0, len(layers) * most, as_="k"))
+        .transform_calculate(at=f"floor(datum.k / {most})", t=f"datum.k % {most} + 1")
+        .transform_filter("datum.t <= steps")
+        .transform_calculate(
+            w="table[offsets[T_at - 1] + datum.at * steps + datum.t - 1]",
+            position="datum.at + 1",
+            operation="operations[datum.at]",
+        )
+        .transform_calculate(v=unpacked())
+    )
+    one = known.transform_filter("datum.t === step")
+    lines = known.mark_line(strokeWidth=1, opacity=0.3, color=theme.INK, aria=False)
+    chosen = one.mark_line(strokeWidth=2.2, strokeJoin="round", color=theme.NETWORKS["SNN"], aria=False)
+    points = one.mark_point(filled=True, size=30, opacity=1, color=theme.NETWORKS["SNN"], aria=False)
+    kinds = list(dict.fromkeys(kind for _, kind, _ in layers if kind))
+    shape = {"shape": parts.operation_shape(kinds)} if len(kinds) > 1 else {}
+    return [
+        lines.encode(x=x, y=y, detail="t:N"),
+        chosen.encode(x=x, y=y),
+        points.encode(x=x, y=y, **shape),
+        _under_the_pointer(one, value_title),
+    ]
+
+
+def _under_the_pointer(one: alt.Chart, value_title: str) -> alt.Chart:
+    """A column for every layer, lit under the pointer, with its value at the chosen step in its tooltip."""
+    over = alt.selection_point(name="over", fields=["position"], on="pointerover", clear="pointerout", empty=False)
+    tips = [("layer", "layer"), ("at_step", "T, step"), ("text", value_title)]
+    columns = one.transform_calculate(
+        layer="layers[datum.at]",
+        left="datum.position - 0.5",
+        right="datum.position + 0.5",
+        at_step="steps + ', ' + step",
+        text=TEXT,
+    )
+    return (
+        columns.mark_rect(color=theme.INK)
+        .encode(
+            x="left:Q",
+            x2="right:Q",
+            opacity=alt.condition(over, alt.value(0.1), alt.value(0)),
+            tooltip=[alt.Tooltip(f"{field}:N", title=title) for field, title in tips],
+        )
+        .add_params(over)
+    )
 
 
 def _need(values: Values, dims: tuple[str, ...], where: str) -> dict[int, xr.DataArray]:
@@ -200,20 +219,22 @@ def _layer_names(table: xr.DataArray) -> list[str]:
     return [str(name) for name in parts.coordinate(table, "layer", "layer", "layer")]
 
 
-def _layers(tables: dict[int, xr.DataArray]) -> list[tuple[str, str, int]]:
+def _layers(tables: dict[int, xr.DataArray]) -> Layers:
     """Name, kind and stage of every layer."""
     table = next(iter(tables.values()))
     kinds, stages = (parts.coordinate(table, name, "layer", none) for name, none in (("kind", ""), ("stage", -1)))
     return [(n, str(k), int(s)) for n, k, s in zip(_layer_names(table), kinds, stages, strict=True)]
 
 
-def _named(layers: list[tuple[str, str, int]]) -> list[str]:
+def _stages(layers: Layers) -> list[int]:
+    return [stage for _, _, stage in layers]
+
+
+def _named(layers: Layers) -> list[str]:
     return [f"{name} · {parts.operation(kind)}" if kind else name for name, kind, _ in layers]
 
 
-def _choose(
-    tables: dict[int, xr.DataArray], T: int | None, layers: list[tuple[str, str, int]], layer: str | None
-) -> tuple[int, int]:
+def _choose(tables: dict[int, xr.DataArray], T: int | None, layers: Layers, layer: str | None) -> tuple[int, int]:
     """The sliders' first positions, from 1, for T and the layer."""
     names, known = [name for name, _, _ in layers], list(tables)
     if T is not None and T not in known:
