@@ -6,4 +6,10 @@ KINDS = ("SNN", "ANN")
 CROSS = "SNN × ANN"  # what the paper compares
 UNTRAINED = "untrained"  # null: a pair that never learned
 SHUFFLED = "shuffled"  # null: each network sees the images in another order
-SNNS, ANNS = CEILINGS = tuple(f"ceiling, {kind} × {kind}" for kind in KINDS)  # two of a kind, of other seeds
+CEILING = "ceiling, "
+SNNS, ANNS = CEILINGS = tuple(f"{CEILING}{kind} × {kind}" for kind in KINDS)  # two of a kind, of other seeds
+
+
+def networks_compared(series: str) -> str:
+    """The name of a series without what it is there for: "SNN × SNN"."""
+    return series.removeprefix(CEILING)

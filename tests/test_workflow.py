@@ -161,10 +161,16 @@ def test_the_whole_workflow(workflow):
     assert "Nothing to be done" in workflow.run()
     assert {path: path.stat().st_mtime_ns for path in workflow.site.rglob("*.html")} == ages
 
-    # with another page of prose: the book
-    with (workflow.root / "book" / "intro.md").open("a") as intro:
-        intro.write("\nAnother sentence.\n")
+    # with another page of prose: the book, and while that does not build, the one before
+    intro = workflow.root / "book" / "intro.md"
+    written = intro.read_text()
+    intro.write_text(f"{written}\nSee {{doc}}`a page that is nowhere`.\n")
     assert jobs(workflow.run("--dry-run")) == {"all": 1, "book": 1, "total": 2}
+    process = workflow.start()
+    assert "a page that is nowhere" in process.communicate(timeout=600)[0]
+    assert process.returncode == 1
+    assert {path: path.stat().st_mtime_ns for path in workflow.site.rglob("*.html")} == ages
+    intro.write_text(f"{written}\nAnother sentence.\n")
 
     # without one result: what hangs on it
     (lost,) = [name for name in made if name.startswith("cka-")]

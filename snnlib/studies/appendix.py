@@ -15,7 +15,7 @@ from snnlib.claims.appendix import Case
 from snnlib.claims.spatial import means_judged
 from snnlib.evidence import Effect, effect, number
 from snnlib.run import Run
-from snnlib.series import CEILINGS, CROSS, SHUFFLED, UNTRAINED
+from snnlib.series import CEILINGS, CROSS, SHUFFLED, UNTRAINED, networks_compared
 from snnlib.similarity import MEASURES
 from snnlib.spec import SamplesSpec, SpecError, TrainSpec
 from snnlib.studies import spatial
@@ -103,7 +103,7 @@ def in_words(results: FurtherCase) -> str:
     means = {name: _mean(arrays, by_layer.index).numbers(2) for name, arrays in results.comparisons.items()}
     silent = curves["layer"].nunique() - len(by_layer)
     left_out = f" ({silent} without a value in some series are left out)" if silent else ""
-    ceilings = [f"{name.removeprefix('ceiling, ')} {value}" for name, value in means.items() if name in CEILINGS]
+    ceilings = [f"{networks_compared(name)} {value}" for name, value in means.items() if name in CEILINGS]
     return (
         f"{accuracy_in_words(results.networks, results.n_test)} Averaged over {len(by_layer)} layers{left_out}, CKA "
         f"of SNN × ANN is **{means[CROSS]}**; its ceiling is "

@@ -10,7 +10,7 @@ import xarray as xr
 from snnlib import tables
 from snnlib.claims import spatial as claims
 from snnlib.evidence import Effect, allowing_for_shared, effect, number, share, span
-from snnlib.series import ANNS, CEILINGS, CROSS, KINDS, SNNS, UNTRAINED
+from snnlib.series import ANNS, CEILINGS, CROSS, KINDS, SNNS, UNTRAINED, networks_compared
 from snnlib.similarity import MEASURES
 from snnlib.studies.rows import accuracy_in_words
 from snnlib.studies.spatial import Setting, Spatial
@@ -147,7 +147,7 @@ def agreement_in_words(results: Spatial) -> str:
         if found := results.measures.get(name):
             same = share("", [float(tables.all_images(one)["agreement"]) for one in found], n)
             pairs = f"{len(found)} pair{'s' * (len(found) > 1)}"
-            parts.append(f"{name.removeprefix('ceiling, ')} {same.numbers()}, {pairs}")
+            parts.append(f"{networks_compared(name)} {same.numbers()}, {pairs}")
     return (
         "Networks also agree in what they say: the share of images for which both give the same class is "
         f"{'; '.join(parts)} (n = {n:,} images; 95 % intervals). Agreement of decisions and similarity of features are "
