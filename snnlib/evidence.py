@@ -1,22 +1,4 @@
-r"""How sure a number is: intervals over images and over seeds.
-
-An effect :math:`\theta_k` is a number computed from one pair of networks, :math:`k = 1 \dots K`, on :math:`n` images.
-Its error over images is estimated by leaving out one of :math:`G` groups of images at a time (delete-a-group jackknife;
-Efron and Stein 1981), its error over seeds from the scatter of the pairs:
-
-.. math::
-    v = \frac{G-1}{G} \sum_g \bigl(\bar\theta^{(-g)} - \overline{\theta^{(-\cdot)}}\bigr)^2, \qquad
-    s^2 = \frac{1}{K-1} \sum_k (\theta_k - \bar\theta)^2, \qquad
-    \bar\theta \pm t_{\nu} \sqrt{s^2 / K + v}
-
-All pairs see the same images, and so do their means :math:`\bar\theta^{(-g)}`: what the pairs share of that error does
-not shrink with :math:`K`. What they do not share is in :math:`s^2` as well, so the interval is rather too wide than too
-narrow. The degrees of freedom :math:`\nu` are Satterthwaite's (1946),
-:math:`(s^2/K + v)^2 / \bigl(\tfrac{(s^2/K)^2}{K-1} + \tfrac{v^2}{G-1}\bigr)`. An approximation: with few pairs they can
-grow faster than the variance does, so the interval is never taken narrower than that of either error alone
-(:math:`t_{K-1} \, s / \sqrt K`; with two pairs :math:`t` is 12.7). In simulations the 95 % interval then covers at
-least 94 %, whatever the two errors' sizes. The pairs must be independent: two that share a network are not.
-"""
+"""How sure a number is: effects, their intervals over images and over seeds, and how both are written."""
 
 from __future__ import annotations
 
@@ -28,6 +10,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import stdtrit  # of the same t as scipy.stats.t, which takes a second or more to import
 
+from snnlib.intervals import around, image_error, interval, means_left_out, seed_error
 from snnlib.spec import GROUP
 
 
@@ -111,15 +94,65 @@ def effect(
     Raises:
         ValueError: no results.
     """
+    values, left_out, n_images = _numbers(what, measure, results)
+    low, high = interval(values, left_out, level)
+    return Effect(what, float(values.mean()), low, high, n_images, len(values), pairs)
+
+
+def difference(
+    what: str,
+    measure: Callable[..., float],
+    first: Sequence[xr.DataArray | tuple[xr.DataArray, ...]],
+    second: Sequence[xr.DataArray | tuple[xr.DataArray, ...]],
+    level: float = 0.95,
+    *,
+    stretch: tuple[float, float] = (1.0, 1.0),
+    same_images: bool = True,
+) -> Effect:
+    r"""The mean over some pairs of networks minus that over others, which were trained on something else.
+
+    No pair of the one side belongs to a pair of the other, so their errors over seeds add up: to
+    :math:`s_1^2 / K_1 + s_2^2 / K_2`, each with its own degrees of freedom (Welch 1947). The error over images is that
+    of the difference, groups of images left out on both sides at once; or the sum of both errors, where the images are
+    not the same. As in `interval`, the whole is never taken narrower than one of its parts alone.
+
+    Args:
+        what, measure, level: as in `effect`.
+        first, second: results as in `effect`, of either side.
+        stretch: by how much the errors over seeds are larger than the scatter shows, see `stretch_for_shared`.
+        same_images: whether the groups left out are of the same images on both sides.
+
+    Returns:
+        The effect; `seeds` is the smaller number of pairs. With a single pair on one side the interval is that over
+        images alone.
+
+    Raises:
+        ValueError: no results on a side; other numbers of groups on one than on the other.
+    """
+    sides = [_numbers(what, measure, results) for results in (first, second)]
+    means = [float(values.mean()) for values, _, _ in sides]
+    seeds = [seed_error(values, factor) for (values, _, _), factor in zip(sides, stretch, strict=True)]
+    a, b = (means_left_out(left_out) for _, left_out, _ in sides)
+    if len(a) != len(b):
+        raise ValueError(f"{what}: {len(a)} groups of images on one side, {len(b)} on the other; use equally many")
+    images = [image_error(a - b)] if same_images else [image_error(a), image_error(b)]
+    known = [*(seeds if None not in seeds else ()), *(one for one in images if one)]
+    low, high = around(means[0] - means[1], known, level)
+    n_images, pairs = min(n for _, _, n in sides), min(len(values) for values, _, _ in sides)
+    return Effect(what, means[0] - means[1], low, high, n_images, pairs)
+
+
+def _numbers(
+    what: str, measure: Callable[..., float], results: xr.DataArray | Sequence[xr.DataArray | tuple[xr.DataArray, ...]]
+) -> tuple[np.ndarray, list[np.ndarray], int]:
+    """The number of each pair, (K,); for each those without a group of images; and how many images there are."""
     results = [results] if isinstance(results, xr.DataArray | xr.Dataset) else results
     if not results:
         raise ValueError(f"{what}: no results to compute it from")
     each = [result if isinstance(result, tuple) else (result,) for result in results]
     theta = [np.array([measure(*arrays) for arrays in _by_group(one)], dtype=float) for one in each]
-    values = np.array([t[0] for t in theta])
     n_images = min((int(a.attrs["n_images"]) for one in each for a in one if "n_images" in a.attrs), default=0)
-    low, high = interval(values, [t[1:] for t in theta], level)
-    return Effect(what, float(values.mean()), low, high, n_images, len(values), pairs)
+    return np.array([t[0] for t in theta]), [t[1:] for t in theta], n_images
 
 
 def allowing_for_shared(found: Effect, *shared: Sequence[xr.DataArray]) -> Effect:
@@ -152,43 +185,6 @@ def magnitude(signed: Effect) -> Effect:
     nearest = max(0.0, signed.low, -signed.high) if np.isfinite([signed.low, signed.high]).all() else float("nan")
     farthest = max(abs(signed.low), abs(signed.high))
     return replace(signed, what=f"size of the {signed.what}", value=abs(signed.value), low=nearest, high=farthest)
-
-
-def interval(
-    values: Sequence[float], left_out: Sequence[Sequence[float]] = (), level: float = 0.95
-) -> tuple[float, float]:
-    """The module's interval around the mean of values, one a pair of networks.
-
-    Args:
-        values: one number a pair.
-        left_out: for each value those with one group of images left out, the same groups for all; or nothing.
-        level: probability that the interval should cover.
-
-    Returns:
-        (low, high); nan where nothing is known of the error, or a number is none.
-
-    Raises:
-        ValueError: other numbers of groups for some values than for others.
-    """
-    values = np.asarray(values, dtype=float)
-    k = len(values)
-    parts = []  # (variance, degrees of freedom)
-    if k > 1:
-        parts.append((float(values.var(ddof=1) / k), k - 1))
-    counts = {len(left) for left in left_out}
-    if len(counts) > 1:
-        raise ValueError(f"groups left out: {sorted(counts)}; all pairs must be compared on the same groups of images")
-    if counts and (g := counts.pop()) > 1:
-        means = np.mean(np.asarray(left_out, dtype=float), axis=0)  # (G,) over pairs
-        parts.append((float((g - 1) * means.var()), g - 1))
-    variance = sum(v for v, _ in parts)
-    if not parts or not np.isfinite(variance):
-        return float("nan"), float("nan")
-    if variance == 0:
-        return float(values.mean()), float(values.mean())
-    both = (variance, variance**2 / sum(v**2 / f for v, f in parts))
-    half = max(stdtrit(f, 0.5 + level / 2) * np.sqrt(v) for v, f in (both, *parts))  # two errors: no less than one
-    return float(values.mean() - half), float(values.mean() + half)
 
 
 def share(what: str, shares: Sequence[float], n: int, level: float = 0.95) -> Effect:

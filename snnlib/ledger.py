@@ -64,7 +64,8 @@ def ledger(**given: object) -> list[Line]:
     renewed: set[str] = set()  # chapters share networks
     for parameters, judge in SECTIONS:
         runs = tuple(Run.of(each(**given), renewed) for each in parameters)
-        lines += [Line(verdict, runs) for verdict in judge(*runs)]
+        beside = tuple(BESIDE_RUNS[type(run.given)](run) for run in runs if type(run.given) in BESIDE_RUNS)
+        lines += [Line(verdict, (*runs, *beside)) for verdict in judge(*runs)]
     return lines
 
 
@@ -118,7 +119,8 @@ def answers(lines: list[Line]) -> Markdown:
             "\n*Supported* is said of the claim; it need not be a yes to the question. Some of the effects were "
             "measured in other networks, too; their intervals are over images, and where there are several pairs over "
             "seeds as well. What untrained networks have as well is not learned; what two ANNs have as well takes no "
-            "spikes; what two networks of one kind have as well is no difference between the kinds:\n"
+            "spikes; what two networks of one kind have as well is no difference between the kinds; what a harder task "
+            "does as well need not be the doing of events:\n"
         )
     return Markdown("\n".join([*said, *beside]))
 
@@ -212,7 +214,7 @@ def _temporal(run: Run) -> list[Verdict]:
 
 
 def _events(run: Run) -> list[Verdict]:
-    return [claims.c6(events.evidence(run))]
+    return [claims.c6(*events.evidence(run))]
 
 
 def _adversarial(run: Run) -> list[Verdict]:
@@ -231,4 +233,5 @@ SECTIONS: tuple[tuple[tuple[type[Parameters], ...], Callable[..., list[Verdict]]
     ((AdversarialParameters,), _adversarial),
     ((VggParameters, ManyClassesParameters), _appendix),
 )
+BESIDE_RUNS: dict[type[Parameters], Callable[[Run], Run]] = {EventParameters: events.still_run}  # compared with
 TITLES = {schema.notebook: schema.title for schemas, _ in SECTIONS for schema in schemas}  # of the chapters

@@ -164,7 +164,7 @@ class EventParameters(Parameters):
     """Those of the section on event data. `T` is also the number of frames that an event stream is cut into.
 
     `size`: side of the frames of recorded events, in pixels. `still`: data set of the still images to compare with;
-    None takes those that the events were made from.
+    None takes those that the events were made from. `control`: whether a harder task on still images is compared, too.
     """
 
     notebook: ClassVar[str] = "05_event_data"
@@ -173,6 +173,7 @@ class EventParameters(Parameters):
 
     size: Annotated[int, Field(ge=4, multiple_of=4, strict=True)] | None = None
     still: str | None = None
+    control: Annotated[bool, Field(strict=True)] = True
 
     def data_set(self) -> str:
         return self.dataset or PRESETS[self.preset].events

@@ -1,6 +1,6 @@
 """Results as tidy tables, one row an observation: what charts draw and the text quotes. Imports no torch.
 
-Intervals are those of `snnlib.evidence`, over images and seeds. Where there is none the columns are left out.
+Intervals are those of `snnlib.intervals`, over images and seeds. Where there is none the columns are left out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from snnlib.evidence import GROUP, interval
+from snnlib.intervals import interval
+from snnlib.spec import GROUP
 
 if TYPE_CHECKING:
     from snnlib.training import Network
@@ -72,11 +73,16 @@ def corresponding(cka: xr.DataArray, series: str) -> pd.DataFrame:
     Raises:
         ValueError: the networks have no layer in common.
     """
+    return by_measure(of_corresponding(cka), series)
+
+
+def of_corresponding(cka: xr.DataArray) -> xr.DataArray:
+    """The same as an array: (..., layer) of (..., layer_a, layer_b), with kind and stage along layer."""
     pairs = same_layers(cka)
     a, b = (xr.DataArray([pair[side] for pair in pairs], dims="layer") for side in (0, 1))
-    found = cka.isel(layer_a=a, layer_b=b)  # (group, layer)
-    names = {"layer": "layer_a", "kind": "kind_a", "stage": "stage_a"}
-    return _along_depth(found, {name: found[coordinate].values for name, coordinate in names.items()}, series)
+    found = cka.isel(layer_a=a, layer_b=b)
+    coords = {name: ("layer", found[f"{name}_a"].values) for name in ("layer", "kind", "stage")}
+    return _without_layers(found).assign_coords(coords)
 
 
 def same_layers(cka: xr.DataArray) -> list[tuple[int, int]]:
@@ -103,6 +109,20 @@ def means_in_common(*comparisons: xr.DataArray, kind: str | None = None) -> list
     return values[:, common].mean(1).tolist() if common.any() else [float("nan")] * len(found)
 
 
+def in_common(*layered: xr.DataArray, kind: str | None = None) -> list[xr.DataArray]:
+    """Arrays over (..., layer), each of those layers alone that have a value in all of them, for every group of images.
+
+    `kind`: as in `means_in_common`.
+    """
+    known = [
+        set(one["layer"].values[np.isfinite(one.transpose(..., "layer").values.reshape(-1, one.sizes["layer"])).all(0)])
+        for one in layered
+    ]
+    of_kind = ((name, of) for name, of in zip(layered[0]["layer"].values, layered[0]["kind"].values, strict=True))
+    names = [name for name, of in of_kind if kind in (None, of) and all(name in those for those in known)]
+    return [one.sel(layer=names) for one in layered]
+
+
 def by_name(cka: xr.DataArray, kind: str | None = None) -> dict[str, float]:
     """CKA of corresponding layers, (layer_a, layer_b), by their name; of layers of one kind alone where it is given."""
     names, kinds = cka["layer_a"].values.tolist(), cka["kind_a"].values.tolist()
@@ -112,15 +132,11 @@ def by_name(cka: xr.DataArray, kind: str | None = None) -> dict[str, float]:
 
 def by_measure(similarity: xr.DataArray, series: str) -> pd.DataFrame:
     """The layers of one measure of corresponding layers, (layer,) or (group, layer); columns as in `corresponding`."""
-    return _along_depth(similarity, {name: similarity[name].values for name in ("layer", "kind", "stage")}, series)
-
-
-def _along_depth(values: xr.DataArray, layers: dict[str, Any], series: str) -> pd.DataFrame:
-    position = np.arange(1, values.sizes["layer"] + 1)
-    columns = {"layer": layers["layer"], "position": position, "kind": layers["kind"], "stage": layers["stage"]}
-    if GROUP not in values.dims:
-        return pd.DataFrame({**columns, "value": values.values, "series": series})
-    by_group = values.transpose(GROUP, "layer").values
+    columns = {name: similarity[name].values for name in ("layer", "kind", "stage")}
+    columns["position"] = np.arange(1, similarity.sizes["layer"] + 1)
+    if GROUP not in similarity.dims:
+        return pd.DataFrame({**columns, "value": similarity.values, "series": series})
+    by_group = similarity.transpose(GROUP, "layer").values
     tiled = {name: np.tile(np.asarray(column), len(by_group)) for name, column in columns.items()}
     group = np.repeat(np.arange(len(by_group)), by_group.shape[1])
     return pd.DataFrame({**tiled, "value": by_group.ravel(), "series": series, GROUP: group})
@@ -131,7 +147,7 @@ def over_seeds(
 ) -> pd.DataFrame:
     """Mean of `value` over tables of the same layout, one a pair of networks, with its interval over images and seeds.
 
-    Columns low and high are the 95 % interval of `snnlib.evidence.interval`: of images where the tables have groups of
+    Columns low and high are the 95 % interval of `snnlib.intervals.interval`: of images where the tables have groups of
     images left out, of seeds where there are several tables. Where there is neither, the columns are left out.
 
     Raises:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from snnlib.claims.events import C6, c6, change, shortfall
+from snnlib.claims.events import C6, Triple, beyond, c6, change, layered, relative_shortfall, shortfall
 
 LAYERS = ["stem.conv", "stage1.0", "fc"]
 
 
-def table(*diagonal: float, elsewhere: float = 7.0) -> xr.DataArray:
+def table(*diagonal: float) -> xr.DataArray:
     """Similarities by layer: off the diagonal, where nothing should be read, they are worthless."""
-    values = np.full((3, 3), elsewhere)
+    values = np.full((3, 3), 7.0)
     np.fill_diagonal(values, diagonal)
     coords = {f"layer_{side}": LAYERS for side in "ab"}
     coords |= {f"{what}_{side}": (f"layer_{side}", ["other"] * 3) for what in ("kind", "stage") for side in "ab"}
@@ -26,46 +27,72 @@ def table(*diagonal: float, elsewhere: float = 7.0) -> xr.DataArray:
 OTHER_SEEDS = itertools.count(10)
 
 
-def pair(events: float, images: float, seeds: float | None = None) -> tuple[xr.DataArray, ...]:
-    """One pair of seeds with these shortfalls; the ceilings on events are lower, for both kinds alike.
+def triple(ceiling: float, short: float, *, seeds: float | None = None) -> Triple:
+    """A pair of seeds that falls short of its ceiling by so much.
 
-    `seeds`: pairs with the same number have the very same ceilings; others have other tables, as high.
+    `seeds`: pairs with the same number have the very same ceilings; those of others differ in the ninth decimal.
     """
-    arrays, of = [], {"elsewhere": float(next(OTHER_SEEDS) if seeds is None else seeds)}
-    for ceiling, short in ((0.7, events), (0.95, images)):
-        cross = [ceiling - short - 0.01, ceiling - short, ceiling - short + 0.01]
-        arrays += [table(*cross), table(*[ceiling + 0.02] * 3, **of), table(*[ceiling - 0.02] * 3, **of)]
-    return tuple(arrays)
+    own = 1e-9 * (next(OTHER_SEEDS) if seeds is None else seeds)
+    cross = [ceiling - short - 0.01, ceiling - short, ceiling - short + 0.01]
+    return table(*cross), table(*[ceiling + 0.02 + own] * 3), table(*[ceiling - 0.02 - own] * 3)
+
+
+def sides(events: Sequence[float], images: Sequence[float]) -> tuple[list[Triple], list[Triple]]:
+    """Pairs of seeds with these shortfalls; the ceilings on events are lower, for both kinds alike."""
+    return [triple(0.7, short) for short in events], [triple(0.95, short) for short in images]
+
+
+def by_layer(*values: float) -> xr.DataArray:
+    return xr.DataArray(list(values), dims="layer")
 
 
 def test_the_shortfall_is_the_distance_to_the_ceiling():
-    assert shortfall(table(0.5, 0.6, 0.7), table(0.9, 0.8, 0.7), table(0.7, 0.8, 0.9)) == pytest.approx(0.2)
-    silent = shortfall(table(0.5, math.nan, 0.7), table(0.9, 0.8, 0.7), table(0.7, 0.8, 0.9))
-    assert silent == pytest.approx((0.3 + 0.1) / 2)
+    assert shortfall(by_layer(0.5, 0.6, 0.7), by_layer(0.9, 0.8, 0.7), by_layer(0.7, 0.8, 0.9)) == pytest.approx(0.2)
+    assert math.isnan(shortfall(*[by_layer()] * 3))
+
+
+def test_the_share_of_the_ceiling_does_not_fall_with_it():
+    """Noise of one kind or of both lowers SNN × ANN as it lowers the root of the ceilings."""
+    for snn, ann in ((1.0, 1.0), (0.6, 0.6), (0.4, 0.9)):
+        assert relative_shortfall(by_layer(0.8 * math.sqrt(snn * ann)), by_layer(snn), by_layer(ann)) == pytest.approx(
+            0.2
+        )
+    for snn, ann in ((0.0, 0.5), (-0.1, -0.2)):
+        assert math.isnan(relative_shortfall(by_layer(0.3), by_layer(snn), by_layer(ann)))
 
 
 @pytest.mark.parametrize(
-    ("pairs", "word"),
+    ("events", "images", "word", "remark"),
     [
-        ([(0.30, 0.10), (0.31, 0.10), (0.30, 0.11)], "supported"),  # further apart on events
-        ([(0.02, 0.20), (0.02, 0.21), (0.03, 0.20)], "supported"),  # nearer to each other
-        ([(0.10, 0.10), (0.11, 0.10), (0.10, 0.11)], "not supported"),  # no change, surely
-        ([(0.10, 0.00), (0.00, 0.10), (0.10, 0.10)], "undecided"),  # both ways
-        ([(0.20, 0.15), (0.21, 0.15), (0.19, 0.15)], "undecided"),  # just at the margin
-        ([(0.30, 0.10)], "undecided"),  # a single pair tells nothing of other seeds
+        ([0.30, 0.31, 0.30], [0.10, 0.10, 0.11], "supported", "further apart on events"),
+        ([0.02, 0.02, 0.03], [0.20, 0.21, 0.20], "supported", "less apart on events"),
+        ([0.10, 0.11, 0.10], [0.10, 0.10, 0.11], "not supported", ""),  # no change, surely
+        ([0.13, 0.13, 0.13], [0.10, 0.10, 0.10], "not supported", "further apart on events"),  # below the margin
+        ([0.10, 0.00, 0.10], [0.00, 0.10, 0.10], "undecided", ""),  # both ways
+        ([0.20, 0.21, 0.19], [0.15, 0.15, 0.15], "undecided", "further apart on events"),  # just at the margin
+        ([0.30], [0.10], "undecided", ""),  # a single pair tells nothing of other seeds
     ],
 )
-def test_verdicts(pairs, word):
-    verdict = c6([pair(*shortfalls) for shortfalls in pairs])
+def test_verdicts(events, images, word, remark):
+    verdict = c6(*sides(events, images))
     assert verdict.word == word
     assert verdict.claim is C6
+    assert verdict.remark == remark
+
+
+def test_the_order_of_pairs_does_not_matter():
+    """Networks on events and on images have nothing to do with each other: there is nothing to pair."""
+    events, images = sides([0.30, 0.36], [0.10, 0.16])
+    one, other = c6(events, images), c6(events, images[::-1])
+    assert one.bounds == other.bounds
+    assert one.word == "undecided", "that both sides differ by as much between their pairs is chance"
 
 
 def test_ceilings_that_all_pairs_share_leave_more_in_doubt():
     """Three pairs that share their ceilings: the scatter of the pairs is sqrt(1 + 3/2) times too small."""
+    images = [triple(0.95, 0.10) for _ in range(3)]
     for shortfalls, word in (([0.30, 0.31, 0.30], "supported"), ([0.16, 0.17, 0.165], "undecided")):
-        apart = c6([pair(events, 0.10) for events in shortfalls])
-        shared = c6([pair(events, 0.10, seeds=1) for events in shortfalls])
+        apart, shared = (c6([triple(0.7, short, seeds=seeds) for short in shortfalls], images) for seeds in (None, 1))
         (one,), (other,) = apart.bounds, shared.bounds
         assert (apart.word, shared.word) == ("supported", word)
         assert other.effect.value == pytest.approx(one.effect.value) and other.effect.seeds == 3
@@ -77,32 +104,49 @@ def test_a_layer_that_is_silent_on_one_input_alone_counts_on_neither():
     """Else its shortfall on images alone would pass for a change: here -0.1 of the mean."""
     images = [table(0.4, 0.6, 0.6), table(0.8, 0.8, 0.8), table(0.8, 0.8, 0.8)]
     events = [table(math.nan, 0.6, 0.6), *images[1:]]
-    assert change([(*events, *images)]).value == pytest.approx(0)
+    both = layered([tuple(events)], [tuple(images)])
+    assert both[0][0][0]["layer"].values.tolist() == both[1][0][2]["layer"].values.tolist() == LAYERS[1:]
+    assert change(*both).value == pytest.approx(0)
 
 
 def test_inputs_that_make_all_networks_less_alike_are_no_change():
     """Ceilings fall from 0.95 to 0.7, and so does SNN × ANN: the similarity moves by 0.25, the comparison does not."""
-    pairs = [pair(0.1, 0.1), pair(0.105, 0.1)]
-    assert pairs[0][0].values[0, 0] - pairs[0][3].values[0, 0] == pytest.approx(-0.25)
-    assert c6(pairs).word == "not supported"
+    events, images = sides([0.1, 0.102], [0.1, 0.1])
+    assert events[0][0].values[0, 0] - images[0][0].values[0, 0] == pytest.approx(-0.25)
+    assert c6(events, images).word == "not supported"
 
 
 def test_the_effect_has_a_sign_and_the_judged_one_has_none():
-    pairs = [pair(0.02, 0.20), pair(0.02, 0.21), pair(0.03, 0.20)]
-    signed, (bound,) = change(pairs), c6(pairs).bounds
+    both = sides([0.02, 0.02, 0.03], [0.20, 0.21, 0.20])
+    signed, (bound,) = change(*layered(*both)), c6(*both).bounds
     assert signed.value == pytest.approx(-0.18) and bound.effect.value == pytest.approx(0.18)
     assert (bound.effect.low, bound.effect.high) == (-signed.high, -signed.low)
     assert bound.effect.seeds == 3 and bound.effect.n_images == 99
 
 
+def test_a_harder_task_stands_beside_the_verdict_and_decides_nothing():
+    events, images = sides([0.30, 0.31, 0.30], [0.10, 0.10, 0.11])
+    harder = [triple(0.5, short) for short in (0.26, 0.27, 0.26)]
+    alone, beside = c6(events, images), c6(events, images, harder)
+    assert alone.bounds == beside.bounds and not alone.beside
+    ((name, (found,)),) = beside.beside.items()
+    difficulty, more = beyond(events, images, harder)
+    assert name == "a harder task on still images"
+    assert found.value == pytest.approx(0.16) == pytest.approx(difficulty.value)
+    assert more.value == pytest.approx(0.04)
+    assert beyond(harder, images, events)[1].value == pytest.approx(-0.04)
+
+
 def test_groups_of_images_that_move_everything_alike_leave_no_doubt():
     """The claim is computed anew without each group: what a group does to a comparison and its ceiling cancels."""
     moved = xr.DataArray([0, 0.1, -0.1, 0.05], dims="group")
-    plain = [pair(0.30, 0.10), pair(0.32, 0.10)]
-    with_groups = [
-        tuple((array + moved).assign_attrs(array.attrs).transpose("group", ...) for array in p) for p in plain
-    ]
-    alone, grouped = change(plain), change(with_groups)
-    assert (grouped.value, grouped.low, grouped.high) == pytest.approx((alone.value, alone.low, alone.high))
-    only_cross = [(with_groups[k][0], *plain[k][1:]) for k in range(2)]
-    assert change(only_cross).high > alone.high
+    plain = sides([0.30, 0.32], [0.10, 0.10])
+
+    def with_groups(array: xr.DataArray) -> xr.DataArray:
+        return (array + moved).assign_attrs(array.attrs).transpose("group", ...)
+
+    grouped = [[tuple(map(with_groups, one)) for one in side] for side in plain]
+    alone, found = change(*layered(*plain)), change(*layered(*grouped))
+    assert (found.value, found.low, found.high) == pytest.approx((alone.value, alone.low, alone.high))
+    only_cross = [(cross, *plain[0][k][1:]) for k, (cross, *_) in enumerate(grouped[0])]
+    assert change(*layered(only_cross, grouped[1])).high > alone.high

@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from snnlib.evidence import Effect, allowing_for_shared, effect, interval, share
+from snnlib.evidence import Effect, allowing_for_shared, difference, effect, share, stretch_for_shared
+from snnlib.intervals import interval
 
 MEAN = lambda array: float(array)  # noqa: E731
 
@@ -97,6 +98,76 @@ def test_the_interval_covers_a_known_truth_where_two_pairs_share_their_ceilings(
         hits += found.low <= 0 <= found.high
     least = 0.94 if of_networks == 0 else 0.95  # with nothing of the networks' own it is exactly 0.95
     assert least <= hits / runs <= (0.96 if of_networks == 0 else 0.99)
+
+
+# ---- two sides that have nothing to do with each other
+
+
+def test_of_seeds_alone_a_difference_has_welchs_interval() -> None:
+    rng = np.random.default_rng(9)
+    a, b = rng.normal(size=25), 1.5 * rng.normal(size=20)
+    found = difference("", MEAN, *([xr.DataArray(value) for value in side] for side in (a, b)))
+    expected = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    assert found.value == pytest.approx(a.mean() - b.mean())
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.seeds == 20
+
+
+def test_images_that_both_sides_share_cancel_and_others_add_up() -> None:
+    x = np.random.default_rng(10).normal(size=64)
+    one, moved = [jackknifed(x)] * 2, [jackknifed(x + 1)] * 2
+    same, other = (difference("", MEAN, one, moved, same_images=same) for same in (True, False))
+    assert (same.value, same.low, same.high) == pytest.approx((-1, -1, -1))
+    alone = effect("", MEAN, one[:1])
+    images = ((alone.high - alone.low) / 2 / stats.t.ppf(0.975, 7)) ** 2
+    assert (other.high - other.low) / 2 == pytest.approx(stats.t.ppf(0.975, 14) * np.sqrt(2 * images))
+
+
+def test_a_single_pair_on_one_side_leaves_seeds_unknown() -> None:
+    x = np.random.default_rng(11).normal(size=64)
+    found = difference("", MEAN, [jackknifed(x)], [jackknifed(-x), jackknifed(5 - x)])
+    assert found.seeds == 1 and found.basis().endswith("over images alone")
+    means = 2 * jackknifed(x).values[1:]
+    assert (found.high - found.low) / 2 == pytest.approx(stats.t.ppf(0.975, 7) * np.sqrt(7 * means.var()))
+
+
+@pytest.mark.parametrize(("first", "second"), [(2, 2), (2, 3), (3, 5)])
+@pytest.mark.parametrize("spread", [(0.0, 0.0), (1.0, 0.1), (1.0, 1.0)])
+def test_the_interval_of_a_difference_covers_a_known_truth(
+    first: int, second: int, spread: tuple[float, float]
+) -> None:
+    rng, hits, runs = np.random.default_rng(12), 0, 600
+    for _ in range(runs):
+        common = rng.normal(size=64)
+        sides = []
+        for pairs, seeds in zip((first, second), spread, strict=True):
+            own = common + 0.5 * rng.normal(size=(pairs, 64)) + seeds * rng.normal(size=(pairs, 1))
+            sides.append([jackknifed(row) for row in own])
+        found = difference("", MEAN, *sides)
+        hits += found.low <= 0 <= found.high
+    assert hits / runs >= 0.93
+
+
+def test_the_interval_of_a_difference_covers_where_each_side_shares_its_ceilings() -> None:
+    rng, hits, runs = np.random.default_rng(13), 0, 2000
+    for _ in range(runs):
+        sides = []
+        for _ in range(2):
+            ceilings = [xr.DataArray(rng.normal()) for _ in range(2)]
+            sides.append([(xr.DataArray(rng.normal()), *ceilings) for _ in range(2)])
+        stretch = [stretch_for_shared(2, *list(zip(*side, strict=True))[1:]) for side in sides]
+        found = difference("", lambda cross, a, b: float(cross - (a + b) / 2), *sides, stretch=tuple(stretch))
+        hits += found.low <= 0 <= found.high
+    assert stretch == pytest.approx([np.sqrt(2)] * 2)
+    assert hits / runs >= 0.94
+
+
+def test_sides_of_other_groups_or_without_results_are_refused() -> None:
+    x = np.random.default_rng(14).normal(size=40)
+    with pytest.raises(ValueError, match="change: 8 groups of images on one side, 4 on the other"):
+        difference("change", MEAN, [jackknifed(x, 8)], [jackknifed(x, 4)])
+    with pytest.raises(ValueError, match="change: no results"):
+        difference("change", MEAN, [jackknifed(x)], [])
 
 
 def test_what_is_not_known_has_no_interval() -> None:

@@ -22,6 +22,7 @@ from snnlib.run import Run
 from snnlib.spec import Spec, SpecError, StreamSpec
 from snnlib.store import Store
 from snnlib.studies import events as study
+from snnlib.studies import events_words as words
 
 CKA = "CKA (debiased)"
 LAYERS = ["stem.conv", "stage1.0", "fc"]
@@ -42,7 +43,8 @@ def others(diagonals: np.ndarray) -> xr.Dataset:
     coords = {"measure": ["cka_without_top", "rsa_pearson"], "layer": LAYERS}
     coords |= {what: ("layer", ["sum"] * 3) for what in ("kind", "stage")}
     values = np.stack([diagonals / 2, diagonals / 3])
-    return xr.Dataset({"similarity": (("measure", "group", "layer"), values)}, coords)
+    alike = ("group", diagonals.mean(axis=1))  # decisions
+    return xr.Dataset({"similarity": (("measure", "group", "layer"), values), "agreement": alike}, coords)
 
 
 def comparison(cross, snn, ann) -> study.Comparison:
@@ -102,56 +104,85 @@ def test_curves_of_the_shortfall_allow_for_ceilings_that_pairs_share(scatter):
         assert ((curve["high"] - curve["low"]) / 2).tolist() == pytest.approx([stretch * half] * 3)
 
 
-def test_the_change_is_drawn_pair_by_pair_with_what_each_pair_is_judged_by(scatter):
+def test_the_change_is_drawn_layer_by_layer_with_the_errors_of_both_inputs(scatter):
     """Events take 0.1 from one pair and 0.3 from the other; images that move both inputs alike leave that certain."""
     ceilings = [0.9 + scatter] * 2
     on_events = comparison([0.7 + scatter, 0.5 + scatter], ceilings, ceilings)
     on_images = comparison([0.8 + scatter, 0.8 - scatter], ceilings, ceilings)
-    found = study.EventStudy(on_events, on_images)
-    curves = found.change().set_index("series")
-    assert curves.index.unique().tolist() == ["pair 1 of networks", "pair 2 of networks"]
-    for number, (of, change) in enumerate(zip(curves.index.unique(), (0.1, 0.3), strict=True)):
-        curve = curves.loc[of]
-        assert curve["layer"].tolist() == LAYERS
-        assert curve["value"].tolist() == pytest.approx([change] * 3)
-        assert curve["value"].mean() == pytest.approx(claims.changed(*map(tables.all_images, found.pairs[number])))
-    certain, moved = ((curves.loc[of, "high"] - curves.loc[of, "low"]) / 2 for of in curves.index.unique())
-    assert certain.tolist() == pytest.approx([0] * 3, abs=1e-9)
-    assert moved.tolist() == pytest.approx([2 * jackknife(scatter[1:, layer]) for layer in range(3)])
+    drawn = study.EventStudy(on_events, on_images).change()
+    assert drawn["layer"].tolist() == LAYERS
+    assert drawn["value"].tolist() == pytest.approx([0.2] * 3)
+    seeds = np.sqrt(2) * 0.1 * np.sqrt(2) / np.sqrt(2)  # both pairs share their ceilings; those of images agree
+    assert (drawn["high"] - drawn["value"]).tolist() == pytest.approx([stats.t.ppf(0.975, 1) * seeds] * 3, rel=1e-3)
+    assert (drawn["value"] - drawn["low"]).tolist() == pytest.approx((drawn["high"] - drawn["value"]).tolist())
+    agreeing = study.EventStudy(replace(on_events, cross=on_events.cross[:1] * 2), on_images).change()
+    halves = ((agreeing["high"] - agreeing["low"]) / 2).tolist()  # of images alone, which move one pair in two
+    assert halves == pytest.approx([jackknife(scatter[1:, layer]) for layer in range(3)])
+
+
+def test_the_mean_of_the_change_is_what_is_judged(scatter):
+    ceilings = [0.9 + scatter] * 2
+    on_events = comparison([0.7 + 2 * scatter + [0, 0.1, 0.3], 0.5 + scatter], ceilings, ceilings)
+    found = study.EventStudy(on_events, comparison([0.8 + scatter, 0.8 - scatter], ceilings, ceilings))
+    judged = claims.change(*claims.layered(*found.sides))
+    assert found.change()["value"].mean() == pytest.approx(judged.value)
 
 
 def test_comparisons_of_other_layers_are_not_subtracted_row_by_row(scatter):
     one = comparison([0.7 + scatter], [0.9 + scatter], [0.9 + scatter])
-    other = one.cross[0].assign_coords(layer_a=["stem.conv", "stage1.1", "fc"], layer_b=["stem.conv", "stage1.1", "fc"])
-    others = {
-        r"\('stage1.0', 0\) and \('stage1.1', 0\) in one row": other,
-        r"\('stem.conv', 8\) and None in one row": one.cross[0][:-1],
-        r"\('stem.conv', 0\) and \('fc', 0\) in one row": one.cross[0][:, ::-1],
-    }
-    for message, ceiling in others.items():
-        with pytest.raises(ValueError, match=message):
-            replace(one, snn=[ceiling]).shortfall("")
-    with pytest.raises(ValueError, match="other layers or groups of images have no difference"):
-        study.EventStudy(one, replace(one, cross=[other], snn=[other], ann=[other])).change()
+    renamed = ["stem.conv", "stage1.1", "fc"]
+    other = one.cross[0].assign_coords(layer_a=renamed, layer_b=renamed)
+    others = {"layer": [other, one.cross[0][:, ::-1]], "group": [one.cross[0][:-1]]}
+    for dimension, ceilings in others.items():
+        for ceiling in ceilings:
+            with pytest.raises(ValueError, match=dimension):
+                replace(one, snn=[ceiling]).shortfall("")
+            with pytest.raises(ValueError, match=dimension):
+                study.EventStudy(one, replace(one, cross=[ceiling], snn=[ceiling], ann=[ceiling])).change()
 
 
-def test_means_over_layers_carry_interval_images_and_pairs(scatter):
-    pairs = comparison([0.6 + scatter, 0.7 + scatter], [0.8 + scatter] * 2, [0.9 + scatter] * 2)
-    found = pairs.means()
-    assert found["CKA"].value == pytest.approx(0.65)
-    assert found["shortfall"].value == pytest.approx(0.2)
-    half = stats.t.ppf(0.975, 1) * np.std([0.6, 0.7], ddof=1) / np.sqrt(2)  # the images cancel in the shortfall
-    stretch = np.sqrt(2)  # both pairs have the same ceilings
-    assert found["shortfall"].high - found["shortfall"].value == pytest.approx(stretch * half)
-    assert {(e.n_images, e.seeds) for e in found.values()} == {(99, 2)}
-
-
-def test_the_mean_and_its_shortfall_are_of_the_same_layers(scatter):
+def test_the_levels_are_of_the_layers_that_all_comparisons_have(scatter):
     silent = np.full(3, 0.9)
     silent[2] = np.nan  # a layer that fires in no image in one of the ceilings
-    found = comparison([0.6 + scatter * 0 + [0, 0.1, 0.5]], [silent + scatter], [0.9 + scatter]).means()
-    assert found["CKA"].value == pytest.approx(0.65)
-    assert found["shortfall"].value == pytest.approx(0.25)
+    on_events = comparison([0.6 + 0 * scatter + [0, 0.1, 0.5]], [silent + scatter], [0.8 + 0 * scatter])
+    on_images = comparison([0.7 + 0 * scatter + [0, 0.1, 0.9]], [0.9 + 0 * scatter], [0.8 + 0 * scatter])
+    said = words.levels_in_words(study.EventStudy(on_events, on_images))
+    assert said.startswith("Mean CKA over the 2 layers that have a value")
+    assert "on events SNN × ANN **0.650 (0.650 to 0.650)**, its ceilings SNN × SNN 0.900 and ANN × ANN 0.800;" in said
+    assert "on images SNN × ANN **0.750 (0.750 to 0.750)**" in said
+    assert said.endswith("(n = 99 images, 1 pair of networks; 95 % interval over images alone).")
+
+
+def test_other_yardsticks_stand_beside_the_judged_one(scatter):
+    """On events all similarities are 0.6 of those on images: the shortfall is another, the share of the ceiling not."""
+    ceilings = [0.9 + scatter] * 2
+    on_images = comparison([0.8 + scatter] * 2, ceilings, ceilings)
+    lower = [0.6 * 0.9 + scatter] * 2
+    on_events = comparison([0.6 * 0.8 + scatter] * 2, lower, lower)
+    results = study.EventStudy(on_events, on_images)
+    found = words.yardsticks(results)
+    judged = found["CKA, all layers (judged)"]
+    assert judged[:2] == pytest.approx((0.06, 0.1)) and judged[2].value == pytest.approx(-0.04)
+    assert judged[2] == claims.change(*claims.layered(*results.sides))
+    assert found["CKA, as a share of the ceiling"][2].value == pytest.approx(0, abs=1e-3)
+    assert found["CKA without the top norms, all layers"][2].value == pytest.approx(-0.02)
+    assert found["RSA (Pearson), all layers"][2].value == pytest.approx(-0.04 / 3)
+    assert found["share of images classified alike"][2].value == pytest.approx(-0.04)
+    table = words.yardsticks_in_words(results)
+    assert "| CKA, all layers (judged) | 0.060 | 0.100 | −0.040 (" in table
+    assert "Of the 5 ways that are not judged, " in table
+
+
+def test_what_a_harder_task_does_stands_beside_what_events_do(scatter):
+    ceilings = [0.9 + scatter] * 2
+    on_events = comparison([0.7 + scatter, 0.7 + scatter], ceilings, ceilings)
+    on_images = comparison([0.8 + scatter, 0.8 + scatter], ceilings, ceilings)
+    assert "without, by `control = False`" in words.harder_in_words(study.EventStudy(on_events, on_images))
+    for level, so in ((0.7, "an interval that holds zero"), (0.8, "so events change it otherwise")):
+        harder = study.Harder("Hard ones", [], 50, comparison([level + scatter] * 2, ceilings, ceilings).triples)
+        said = words.harder_in_words(study.EventStudy(on_events, on_images, harder))
+        assert f"the shortfall changes by {0.8 - level:.3f} (" in said
+        assert so in said and "Hard ones" in said
 
 
 @pytest.mark.parametrize(("seeds", "independent"), [(2, [0]), (3, [0]), (4, [0, 2]), (5, [0, 2])])
@@ -174,7 +205,7 @@ def events(tmp_path, monkeypatch):
     """A run of small networks on moving digits, with an empty store of its own."""
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
-    return Run.of(EventParameters(preset="quick", T=1, width=0.1, epochs=1, n_images=32, seeds=1))
+    return Run.of(EventParameters(preset="quick", T=1, width=0.1, epochs=1, n_images=32, seeds=1, control=False))
 
 
 def test_the_study_keeps_the_groups_of_all_comparisons(events, computed):
@@ -235,21 +266,21 @@ def test_the_picture_of_a_stream_comes_from_the_store(events, tmp_path, monkeypa
 
 def test_the_origin_of_the_streams_is_told_with_the_constants_in_use(events, monkeypatch):
     monkeypatch.setattr(simulate, "REACH", 5)
-    told = study.origin_in_words(events)
+    told = words.origin_in_words(events)
     assert "images of `digits`" in told and "1/5 of its side" in told
     sensor = simulate.Sensor()
     assert f"Thresholds are {sensor.threshold:g}" in told and f"a scatter of {100 * sensor.noise:g} %" in told
     object.__setattr__(events, "data", events.data.model_copy(update={"dataset": "n-caltech101"}))
-    told = study.origin_in_words(events)
+    told = words.origin_in_words(events)
     assert "such recordings" in told and "digits`" not in told and "moves" not in told
     assert "first test recording, by class and name, that has events" in told
 
 
 def test_a_split_that_is_not_the_published_one_is_named(monkeypatch):
-    assert study.split_in_words().endswith("`, which is the published one.")
+    assert words.split_in_words().endswith("`, which is the published one.")
     names = recorded.cifar10_dvs_names()
     monkeypatch.setattr(recorded, "cifar10_dvs_names", lambda: names[1:])
-    assert study.split_in_words().endswith("`, **which differs from the published one**.")
+    assert words.split_in_words().endswith("`, **which differs from the published one**.")
 
 
 @pytest.mark.parametrize(("given", "seeds"), [({}, (0, 1)), ({"seeds": 3}, (0, 1, 2))])
@@ -260,6 +291,16 @@ def test_seeds_are_the_presets_for_events_unless_given(given: dict, seeds: tuple
     assert run.seeds == study.still_run(run).seeds == seeds
 
 
+def test_the_control_has_all_that_was_given_but_the_data(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    run = Run.of(EventParameters(T=2, epochs=3, seeds=3, dataset="moving-digits", still="digits", size=16))
+    harder = study.harder_run(run)
+    assert (harder.data.dataset, harder.given.preset) == ("digit-variants", "quick")
+    assert [harder.value(name) for name in ("T", "epochs", "seeds")] == [2, 3, (0, 1, 2)]
+    assert harder.value("n_images") == harder.preset.n_images, "not that of the events"
+    assert study.harder_run(Run.of(EventParameters(control=False))) is None
+
+
 def test_a_number_of_images_that_nobody_gave_is_not_asked_of_a_small_folder(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
     rng = np.random.default_rng(0)
@@ -267,7 +308,7 @@ def test_a_number_of_images_that_nobody_gave_is_not_asked_of_a_small_folder(tmp_
         for i in range(6):
             save(rng.integers(0, 256, (8, 8), dtype=np.uint8), tmp_path / "still" / split / label / f"{i}.png")
     still = f"folder:{tmp_path / 'still'}"
-    events = Run.of(EventParameters(still=still))
+    events = Run.of(EventParameters(still=still, control=False))
     asked: list[Spec] = []
     monkeypatch.setattr(Store, "make_all", lambda _, specs: asked.extend(specs))
     both = study._trained(events)

@@ -8,21 +8,27 @@ less similar, too. So the similarity is measured by how far it falls short of it
           - \mathrm{CKA}(S_i, A_j)\Bigr]_l, \qquad \Delta = d_\text{events} - d_\text{images}.
 
 The claim names no direction, so :math:`|\Delta|` is judged, with the interval that follows from that of
-:math:`\Delta`: from its end nearer to zero (or zero, where it holds zero) to the farther one.
+:math:`\Delta`: from its end nearer to zero (or zero, where it holds zero) to the farther one. Networks on events and
+networks on images are different ones, also where their seeds are equal, so there is nothing to pair: :math:`\Delta` is
+the difference of two means over pairs of networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import xarray as xr
 
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import Effect, allowing_for_shared, effect, magnitude
-from snnlib.tables import means_in_common
+from snnlib.evidence import Effect, difference, magnitude, stretch_for_shared
+from snnlib.tables import in_common, of_corresponding
 
 MARGIN = 0.05  # in CKA: less is no change worth the name
-CEILINGS = (1, 2, 4, 5)  # places among the six arrays of a pair
+
+Triple = tuple[xr.DataArray, xr.DataArray, xr.DataArray]
+"""Similarities of one pair of seeds, SNN × ANN, SNN × SNN and ANN × ANN."""
 
 C6 = Claim(
     id="C6",
@@ -39,39 +45,79 @@ C6 = Claim(
 )
 
 
-def mean_shortfall(triples: Sequence[tuple[xr.DataArray, ...]]) -> Effect:
-    """The module's d over pairs of networks: for each SNN x ANN, SNN x SNN and ANN x ANN."""
-    found = effect("shortfall below the ceiling (CKA)", shortfall, triples)
-    return allowing_for_shared(found, *([arrays[i] for arrays in triples] for i in (1, 2)))
+def shortfall(cross: xr.DataArray, snn: xr.DataArray, ann: xr.DataArray) -> float:
+    """The module's d of one pair, from (layer,): the mean of both ceilings minus SNN × ANN; nan of no layers."""
+    return float(((snn + ann) / 2 - cross).mean())
 
 
-def shortfall(*arrays: xr.DataArray) -> float:
-    """The module's d: by how much CKA of SNN × ANN falls short of its ceiling, the mean of SNN × SNN and ANN × ANN."""
-    cross, snn, ann = means_in_common(*arrays)
-    return (snn + ann) / 2 - cross
+def relative_shortfall(cross: xr.DataArray, snn: xr.DataArray, ann: xr.DataArray) -> float:
+    """The share of the ceiling that SNN × ANN falls short of, the ceiling being the geometric mean of both kinds.
 
-
-def changed(*arrays: xr.DataArray) -> float:
-    """The module's Δ of one pair: cross, SNN and ANN on events, then the same on images.
-
-    Over the layers that have a value in all six: one that is silent on events alone would not change the comparison but
-    what is averaged.
+    Similarity of two noisy copies is the product of what they share and of how reliable each is (Spearman's correction
+    for attenuation): inputs that lower all three by one factor leave this number where it is. nan where a ceiling is
+    not above zero.
     """
-    cross, snn, ann, cross_still, snn_still, ann_still = means_in_common(*arrays)
-    return (snn + ann) / 2 - cross - ((snn_still + ann_still) / 2 - cross_still)
+    both = float(snn.mean()) * float(ann.mean())
+    return 1 - float(cross.mean()) / math.sqrt(both) if both > 0 and float(snn.mean()) > 0 else float("nan")
 
 
-def change(pairs: Sequence[tuple[xr.DataArray, ...]]) -> Effect:
-    """Δ with its sign: positive where events drive the two kinds of network further apart than images do."""
-    found = effect("change of the shortfall from images to events (CKA)", changed, pairs)
-    return allowing_for_shared(found, *([arrays[i] for arrays in pairs] for i in CEILINGS))
+def layered(*sides: Sequence[Triple], kind: str | None = None) -> list[list[Triple]]:
+    """Comparisons of all layers with all, as those of corresponding layers that have a value in all: see `common`."""
+    return common(*([tuple(map(of_corresponding, triple)) for triple in side] for side in sides), kind=kind)
 
 
-def c6(pairs: Sequence[tuple[xr.DataArray, ...]]) -> Verdict:
-    """The verdict on C6.
+def common(*sides: Sequence[Triple], kind: str | None = None) -> list[list[Triple]]:
+    """Comparisons over (group, layer), of those layers alone that have a value in all of all sides.
+
+    A layer that is silent on one input alone would change what is averaged, and not the comparison. `kind`: layers of
+    this kind alone, such as "sum" for block outputs.
+    """
+    known = iter(in_common(*(array for side in sides for triple in side for array in triple), kind=kind))
+    return [[tuple(next(known) for _ in triple) for triple in side] for side in sides]
+
+
+def change(
+    events: Sequence[Triple],
+    images: Sequence[Triple],
+    how: Callable[..., float] = shortfall,
+    what: str = "change of the shortfall from images to events (CKA)",
+    *,
+    same_images: bool = True,
+) -> Effect:
+    """Δ with its sign: positive where events drive the two kinds of network further apart than images do.
 
     Args:
-        pairs: for each pair of seeds six arrays of CKA by layer: SNN × ANN, SNN × SNN and ANN × ANN on events, then the
-            same three on the images behind them.
+        events, images: for each pair of seeds the three similarities that `how` makes one number of; as `layered` gives
+            them, or others over "group".
+        how: what is taken for the shortfall of a pair.
+        what: it in words.
+        same_images: as `difference` has it.
     """
-    return judge(C6, [Bound(magnitude(change(pairs)), MARGIN)])
+    stretch = tuple(stretch_for_shared(len(side), *list(zip(*side, strict=True))[1:]) for side in (events, images))
+    return difference(what, how, events, images, stretch=stretch, same_images=same_images)
+
+
+def beyond(events: Sequence[Triple], images: Sequence[Triple], harder: Sequence[Triple]) -> tuple[Effect, Effect]:
+    """What a harder task on still images changes, and by how much more events change it; both with their sign.
+
+    Args:
+        events, images, harder: CKA of all layers, (group, layer_a, layer_b); `harder` of other images than the rest.
+    """
+    *both, control = layered(events, images, harder)
+    what = "change of the shortfall from images to a harder task (CKA)"
+    difficulty = change(control, both[1], what=what, same_images=False)
+    return difficulty, change(both[0], control, what="change by events beyond that by a harder task", same_images=False)
+
+
+def c6(events: Sequence[Triple], images: Sequence[Triple], harder: Sequence[Triple] = ()) -> Verdict:
+    """The verdict on C6, from CKA of all layers, (group, layer_a, layer_b).
+
+    Args:
+        events, images: what it is judged on.
+        harder: still images of a harder task, whose change stands beside the verdict.
+    """
+    signed = change(*layered(events, images))
+    beside = {"a harder task on still images": (magnitude(beyond(events, images, harder)[0]),)} if harder else {}
+    found = judge(C6, [Bound(magnitude(signed), MARGIN)], beside)
+    ways = {"further apart on events": signed.low > 0, "less apart on events": signed.high < 0}
+    return replace(found, remark=next((way for way, holds in ways.items() if holds), ""))

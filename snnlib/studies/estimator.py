@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from snnlib.evidence import interval
+from snnlib.intervals import interval
 from snnlib.similarity import GROUPS, MEASURES, cka, measure
 from snnlib.similarity.corresponding import kept_images
 from snnlib.similarity.measures import ratio, terms_of

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 
 import pandas as pd
 import xarray as xr
 
 from snnlib.claims import events as claims
-from snnlib.data import recorded, simulate
 from snnlib.data.example import Example
 from snnlib.data.images import EVENTS, KNOWN
-from snnlib.evidence import Effect, effect, stretch_for_shared
+from snnlib.evidence import stretch_for_shared
+from snnlib.parameters import EventParameters, ManyClassesParameters
 from snnlib.run import Run
 from snnlib.series import ANNS, CROSS, SHUFFLED, SNNS, UNTRAINED
 from snnlib.similarity import MEASURES
 from snnlib.spec import SpecError, StreamSpec, TrainSpec
 from snnlib.studies.rows import SECOND, mean_accuracies, second_measures
-from snnlib.tables import accuracies, by_measure, corresponding, means_in_common, over_seeds, seed_pairs
+from snnlib.tables import accuracies, all_images, by_measure, corresponding, of_corresponding, over_seeds, seed_pairs
 from snnlib.training import Network
 
 
@@ -63,14 +62,12 @@ class Comparison:
 
     def shortfall(self, series: str) -> pd.DataFrame:
         """How far SNN × ANN lies below its ceiling along depth, as rows for `charts.depth_curve`, by all measures."""
-        triples = zip(self.cross, self.snn, self.ann, strict=True)
-        found = [_shortfall(*(corresponding(array, series) for array in arrays)) for arrays in triples]
-        curves = [over_seeds(found).assign(measure=MEASURES["cka"].title)]
-        sides = [self.measures[name] for name in ("cross", "snn", "ann")]
-        for name in SECOND:
-            rows = [[by_measure(one["similarity"].sel(measure=name), series) for one in side] for side in sides]
-            found = [_shortfall(*tables) for tables in zip(*rows, strict=True)]
-            curves.append(over_seeds(found).assign(measure=MEASURES[name].title))
+        by_measure_of = {MEASURES["cka"].title: [tuple(map(of_corresponding, triple)) for triple in self.triples]}
+        by_measure_of |= {MEASURES[name].title: self.by_measure(name) for name in SECOND}
+        curves = [
+            over_seeds([by_measure(_shortfall(*triple), series) for triple in triples]).assign(measure=title)
+            for title, triples in by_measure_of.items()
+        ]
         table = pd.concat(curves, ignore_index=True)
         if "low" in table:
             stretch = stretch_for_shared(len(self.cross), self.snn, self.ann)
@@ -78,13 +75,23 @@ class Comparison:
             table = table.assign(**ends)
         return table
 
-    def means(self) -> dict[str, Effect]:
-        """CKA of SNN × ANN, and its shortfall, as means over corresponding layers."""
-        triples = list(zip(self.cross, self.snn, self.ann, strict=True))
-        return {
-            "CKA": effect("CKA of SNN × ANN", lambda *arrays: means_in_common(*arrays)[0], triples),
-            "shortfall": claims.mean_shortfall(triples),
-        }
+    @property
+    def triples(self) -> list[claims.Triple]:
+        """What the claim is judged by, for each pair of seeds."""
+        return list(zip(self.cross, self.snn, self.ann, strict=True))
+
+    def by_measure(self, name: str) -> list[claims.Triple]:
+        """The same by another measure than CKA, (group, layer)."""
+        return self._of_measures(lambda found: found["similarity"].sel(measure=name))
+
+    @property
+    def agreement(self) -> list[claims.Triple]:
+        """The same of decisions: the share of images to which both networks of a pair give the same class, (group,)."""
+        return self._of_measures(lambda found: found["agreement"])
+
+    def _of_measures(self, what: Callable[[xr.Dataset], xr.DataArray]) -> list[claims.Triple]:
+        sides = ([what(found) for found in self.measures[name]] for name in ("cross", "snn", "ann"))
+        return list(zip(*sides, strict=True))
 
     def accuracy(self, where: str) -> pd.DataFrame:
         """Test accuracies, networks called "SNN, events"."""
@@ -101,19 +108,20 @@ def _independent(name: str, found: list) -> list:
     return found[: max(1, len(found) // 2 * 2) : 2] if name in ("snn", "ann") else found
 
 
-def _shortfall(cross: pd.DataFrame, snn: pd.DataFrame, ann: pd.DataFrame) -> pd.DataFrame:
-    """The mean of two ceilings minus a comparison, from rows of the same groups and layers; ValueError for others."""
-    _alike(cross, snn, ann)
-    return cross.assign(value=(snn["value"] + ann["value"]) / 2 - cross["value"])
+def _shortfall(cross: xr.DataArray, snn: xr.DataArray, ann: xr.DataArray) -> xr.DataArray:
+    """The mean of two ceilings minus a comparison, all of the same groups and layers; ValueError for others."""
+    with xr.set_options(arithmetic_join="exact"):
+        return (snn + ann) / 2 - cross
 
 
-def _alike(first: pd.DataFrame, *others: pd.DataFrame) -> None:
-    """Raise a ValueError unless tables have the same layers and groups, row by row."""
-    rows = [one.filter(["layer", "group"]).to_records(index=False).tolist() for one in (first, *others)]
-    for row in zip_longest(*rows):
-        if len(set(row)) > 1:
-            of = " and ".join(map(str, dict.fromkeys(row)))
-            raise ValueError(f"comparisons of other layers or groups of images have no difference: {of} in one row")
+@dataclass(frozen=True)
+class Harder:
+    """SNN against ANN on still images of a harder task: what difficulty alone does to the shortfall."""
+
+    title: str
+    networks: list[Network]
+    n_test: int
+    triples: list[claims.Triple]
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,7 @@ class EventStudy:
 
     events: Comparison
     still: Comparison
+    harder: Harder | None = None
 
     @property
     def chance(self) -> float | None:
@@ -130,27 +139,23 @@ class EventStudy:
         return 1 / classes.pop() if len(classes) == 1 else None
 
     @property
-    def pairs(self) -> list[tuple[xr.DataArray, ...]]:
-        """For each pair of seeds what the claim is judged by: cross, SNN and ANN on events, then on images."""
-        return _by_pair(*((one.cross, one.snn, one.ann) for one in (self.events, self.still)))
+    def sides(self) -> tuple[list[claims.Triple], list[claims.Triple]]:
+        """What the claim is judged on: comparisons on events, and those on images."""
+        return self.events.triples, self.still.triples
 
     def change(self) -> pd.DataFrame:
-        """By how much events change the shortfall along depth, a curve a pair of networks, for `charts.depth_curve`.
+        """By how much events change the shortfall, layer by layer, as rows for `charts.depth_curve`.
 
-        The claim takes from each pair the mean of its curve, over layers that have a value. Intervals are over images
-        alone; what chance did to ceilings that pairs share, as all do with two seeds, is not in them.
+        The claim takes the mean of it over the layers that have a value in all comparisons.
         """
-        curves = []
-        for number, arrays in enumerate(self.pairs, 1):
-            found = [corresponding(array, f"pair {number} of networks") for array in arrays]
-            on_events, on_images = _shortfall(*found[:3]), _shortfall(*found[3:])
-            _alike(on_events, on_images)
-            curves.append(over_seeds([on_events.assign(value=on_events["value"] - on_images["value"])]))
-        return pd.concat(curves, ignore_index=True)
-
-
-def _by_pair(*inputs: Sequence[list[xr.DataArray]]) -> list[tuple[xr.DataArray, ...]]:
-    return list(zip(*(arrays for compared in inputs for arrays in compared), strict=True))
+        sides = [[tuple(map(of_corresponding, triple)) for triple in side] for side in self.sides]
+        first, *_ = xr.align(*(array for side in sides for triple in side for array in triple), join="exact")
+        found = [
+            claims.change(*([tuple(array.isel(layer=place) for array in triple) for triple in side] for side in sides))
+            for place in range(first.sizes["layer"])
+        ]
+        rows = by_measure(all_images(first), "events − images")
+        return rows.assign(**{name: [getattr(one, name) for one in found] for name in ("value", "low", "high")})
 
 
 def stream_spec(run: Run, index: int = 0) -> StreamSpec:
@@ -161,32 +166,6 @@ def stream_spec(run: Run, index: int = 0) -> StreamSpec:
 def stream_example(run: Run, index: int = 0) -> Example:
     """An event stream of the run's test split, for a picture."""
     return Example.from_dataset(run.store.get(stream_spec(run, index)))
-
-
-def origin_in_words(run: Run) -> str:
-    """Where the event streams of a run come from: computed from images here, or recorded by a camera."""
-    dataset = run.data.dataset
-    if dataset.startswith("moving-"):
-        sensor = simulate.Sensor()
-        noise = f"{100 * sensor.noise:g}"
-        return (
-            f"The streams of this page, {run.title}, are made in the same way, by computation, from the images of "
-            f"`{EVENTS[dataset].still}`: each image moves by up to 1/{simulate.REACH} of its side along a diamond and "
-            f"back to where it began. Thresholds are {sensor.threshold:g}, with a scatter of {noise} % from "
-            "pixel to pixel that is the same for all images: it is one camera."
-        )
-    return (
-        f"The streams of this page, {run.title}, are such recordings; their thresholds are those of the camera. The "
-        "picture shows the first test recording, by class and name, that has events."
-    )
-
-
-def split_in_words() -> str:
-    """The rule for the split of CIFAR10-DVS, applied to the names of its files, against the published split."""
-    (train, test), found = recorded.SIZES, recorded.split_hash("cifar10-dvs", recorded.cifar10_dvs_names())
-    same = found == recorded.CIFAR10_DVS_SPLIT
-    verdict = "which is the published one" if same else "**which differs from the published one**"
-    return f"{train:,} recordings to train and {test:,} to test with; SHA-256 of the list `{found}`, {verdict}."
 
 
 def still_run(run: Run) -> Run:
@@ -212,26 +191,50 @@ def still_run(run: Run) -> Run:
     return type(run).of(run.given.model_copy(update={"dataset": still}), run.store.renewed)
 
 
-def evidence(run: Run) -> list[tuple[xr.DataArray, ...]]:
-    """What C6 is judged on, `EventStudy.pairs`: trains what is missing for it, and compares it."""
-    both = [(one, _pairs(one)) for one in _trained(run)]
-    return _by_pair(*([_compared(one, pairs[name]) for name in ("cross", "snn", "ann")] for one, pairs in both))
+def harder_run(run: Run) -> Run | None:
+    """The run on the preset's images of many classes, with all that was given but the data; None where not wanted."""
+    if not run.given.control:
+        return None
+    own = set(EventParameters.model_fields) - set(ManyClassesParameters.model_fields)
+    given = run.given.model_dump(exclude=own | {"dataset"}, exclude_unset=True) | {"preset": run.given.preset}
+    return type(run).of(ManyClassesParameters(**given), run.store.renewed)
+
+
+def evidence(run: Run) -> tuple[list[claims.Triple], list[claims.Triple], list[claims.Triple]]:
+    """What `c6` takes, on events, on images and on those of the control: trains what is missing, and compares it."""
+    events, images, *harder = (_triples(one) for one in _trained(run))
+    return events, images, harder[0] if harder else []
+
+
+def _triples(run: Run) -> list[claims.Triple]:
+    pairs = _pairs(run)
+    return list(zip(*(_compared(run, pairs[name]) for name in ("cross", "snn", "ann")), strict=True))
 
 
 def event_data(run: Run) -> EventStudy:
     """Train both kinds of network on both kinds of input, and compare them on each."""
-    events, still = _trained(run)
-    return EventStudy(events=compare(events), still=compare(still))
+    events, still, *harder = _trained(run)
+    return EventStudy(compare(events), compare(still), *map(_harder, harder))
 
 
-def _trained(run: Run) -> tuple[Run, Run]:
-    """The runs on events and on still images, of as many images as both have, whose networks the store has."""
-    still = still_run(run)
+def _harder(run: Run) -> Harder:
+    return Harder(run.title, [run.train(spec) for spec in specs(run)], run.n_test, _triples(run))
+
+
+def _trained(run: Run) -> list[Run]:
+    """The runs on events and on still images, of as many images as both have, and the control, where it is wanted.
+
+    The stores of all have their networks.
+    """
+    still, harder = still_run(run), harder_run(run)
     n_images = min(one.value("n_images") for one in (run, still))
     run, still = (replace(one, given=one.given.model_copy(update={"n_images": n_images})) for one in (run, still))
     run = replace(run, store=still.store)  # one store finds both kinds of data
     still.make_all(spec for one in (still, run) for spec in specs(one))
-    return run, still
+    if harder is None:
+        return [run, still]
+    harder.make_all(specs(harder))
+    return [run, still, harder]
 
 
 def specs(run: Run, epochs: int | None = None) -> list[TrainSpec]:
