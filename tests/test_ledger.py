@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from snnlib import tables
+from snnlib import ledger, tables
 from snnlib.claims import C5, CLAIMS, Verdict
 from snnlib.ledger import Line, answers, protocol
+from snnlib.parameters import EventParameters
 from snnlib.run import Run
 from snnlib.spec import PRESETS, Spec, TrainSpec
 from snnlib.studies import adversarial, appendix, events, residual, spatial, temporal
@@ -36,6 +37,16 @@ def test_verdicts_under_several_presets_have_one_each_that_names_its_claims(run)
     assert "**Protocol of C1, C2:** preset `quick`" in said
     assert "**Protocol of C3:** preset `laptop`" in said
     assert said.count("The verdicts hold") == 1
+
+
+def test_a_verdict_on_events_names_the_images_that_they_are_compared_with(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path))
+    verdict = Verdict(CLAIMS[5], (), "undecided")
+    monkeypatch.setattr(ledger, "SECTIONS", (((EventParameters,), lambda run: [verdict]),))
+    (found,) = ledger.ledger(preset="quick", T=3)
+    assert found.verdict is verdict
+    assert [run.data.dataset for run in found.runs] == ["moving-digits", "digits"]
+    assert found.data == f"{found.runs[0].title}, Digits"
 
 
 def test_each_question_is_answered_by_its_claims_and_their_words(run) -> None:

@@ -46,6 +46,7 @@ ROOMS = (
     "working",
     "store",
     "publish",
+    "intervals",
     "evidence",
     "series",
     "tables",
