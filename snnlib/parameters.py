@@ -169,7 +169,6 @@ class EventParameters(Parameters):
 
     notebook: ClassVar[str] = "05_event_data"
     title: ClassVar[str] = "Events instead of images"
-    preset_names: ClassVar[Mapping[str, str]] = {"seeds": "event_seeds"}
 
     size: Annotated[int, Field(ge=4, multiple_of=4, strict=True)] | None = None
     still: str | None = None

@@ -36,7 +36,6 @@ class Preset(Spec):
     vgg_width: PositiveFloat = 1.0
     many_classes: str = "cifar100"
     events: str  # data set of the section on event data
-    event_seeds: tuple[int, ...]  # of the networks of the section on event data
     size: PositiveInt = 48  # side of the frames of recorded events, in pixels
 
 
@@ -58,7 +57,6 @@ PRESETS = {
         vgg_width=0.25,
         many_classes="digit-variants",
         events="moving-digits",
-        event_seeds=(0, 1),
     ),
     "laptop": Preset(
         title="CIFAR images, ten epochs, hours on two cores",
@@ -78,7 +76,6 @@ PRESETS = {
         timesteps=(1, 2, 4, 8),
         vgg_width=0.25,
         events="moving-cifar10",
-        event_seeds=(0, 1),  # the fewest that give a ceiling
     ),
     "paper": Preset(
         title="CIFAR images and 300 epochs as the paper states, what it leaves open as in the other presets; for GPUs",
@@ -96,7 +93,6 @@ PRESETS = {
         timesteps=(1, 2, 4, 8, 16),
         vgg_depth=16,
         events="cifar10-dvs",
-        event_seeds=(0, 1, 2),
     ),
 }
 USUAL.update(PRESETS["quick"].model_dump())
