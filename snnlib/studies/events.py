@@ -237,9 +237,9 @@ def _trained(run: Run) -> list[Run]:
     return [run, still, harder]
 
 
-def specs(run: Run, epochs: int | None = None) -> list[TrainSpec]:
+def specs(run: Run) -> list[TrainSpec]:
     """SNNs, then ANNs, of all seeds."""
-    return [run.network(spiking=kind, seed=seed, epochs=epochs) for kind in (True, False) for seed in run.seeds]
+    return [run.network(spiking=kind, seed=seed) for kind in (True, False) for seed in run.seeds]
 
 
 def _pairs(run: Run) -> dict[str, list[tuple[TrainSpec, TrainSpec]]]:
