@@ -65,6 +65,11 @@ class Effect:
         return self.size() + known * self._has_interval
 
     @property
+    def has_sign(self) -> bool:
+        """Whether it is surely above zero, or surely below: a single pair of networks tells that of no others."""
+        return self.seeds > 1 and self._has_interval and (self.low > 0 or self.high < 0)
+
+    @property
     def _has_interval(self) -> bool:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
@@ -107,20 +112,19 @@ def difference(
     level: float = 0.95,
     *,
     stretch: tuple[float, float] = (1.0, 1.0),
-    same_images: bool = True,
 ) -> Effect:
     r"""The mean over some pairs of networks minus that over others, which were trained on something else.
 
     No pair of the one side belongs to a pair of the other, so their errors over seeds add up: to
     :math:`s_1^2 / K_1 + s_2^2 / K_2`, each with its own degrees of freedom (Welch 1947). The error over images is that
-    of the difference, groups of images left out on both sides at once; or the sum of both errors, where the images are
-    not the same. As in `interval`, the whole is never taken narrower than one of its parts alone.
+    of the difference, groups of images left out on both sides at once: of the same images what they do to both sides
+    cancels, of other images the errors add up. As in `interval`, the whole is never taken narrower than one of its
+    parts alone.
 
     Args:
         what, measure, level: as in `effect`.
         first, second: results as in `effect`, of either side.
         stretch: by how much the errors over seeds are larger than the scatter shows, see `stretch_for_shared`.
-        same_images: whether the groups left out are of the same images on both sides.
 
     Returns:
         The effect; `seeds` is the smaller number of pairs. With a single pair on one side the interval is that over
@@ -135,9 +139,8 @@ def difference(
     a, b = (means_left_out(left_out) for _, left_out, _ in sides)
     if len(a) != len(b):
         raise ValueError(f"{what}: {len(a)} groups of images on one side, {len(b)} on the other; use equally many")
-    images = [image_error(a - b)] if same_images else [image_error(a), image_error(b)]
-    known = [*(seeds if None not in seeds else ()), *(one for one in images if one)]
-    low, high = around(means[0] - means[1], known, level)
+    known = [*(seeds if None not in seeds else ()), image_error(a - b)]
+    low, high = around(means[0] - means[1], [part for part in known if part], level)
     n_images, pairs = min(n for _, _, n in sides), min(len(values) for values, _, _ in sides)
     return Effect(what, means[0] - means[1], low, high, n_images, pairs)
 

@@ -64,7 +64,7 @@ def ledger(**given: object) -> list[Line]:
     renewed: set[str] = set()  # chapters share networks
     for parameters, judge in SECTIONS:
         runs = tuple(Run.of(each(**given), renewed) for each in parameters)
-        beside = tuple(BESIDE_RUNS[type(run.given)](run) for run in runs if type(run.given) in BESIDE_RUNS)
+        beside = tuple(COMPARED_WITH[type(run.given)](run) for run in runs if type(run.given) in COMPARED_WITH)
         lines += [Line(verdict, (*runs, *beside)) for verdict in judge(*runs)]
     return lines
 
@@ -233,5 +233,5 @@ SECTIONS: tuple[tuple[tuple[type[Parameters], ...], Callable[..., list[Verdict]]
     ((AdversarialParameters,), _adversarial),
     ((VggParameters, ManyClassesParameters), _appendix),
 )
-BESIDE_RUNS: dict[type[Parameters], Callable[[Run], Run]] = {EventParameters: events.still_run}  # compared with
+COMPARED_WITH: dict[type[Parameters], Callable[[Run], Run]] = {EventParameters: events.still_run}
 TITLES = {schema.notebook: schema.title for schemas, _ in SECTIONS for schema in schemas}  # of the chapters

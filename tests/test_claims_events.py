@@ -124,17 +124,43 @@ def test_the_effect_has_a_sign_and_the_judged_one_has_none():
     assert bound.effect.seeds == 3 and bound.effect.n_images == 99
 
 
-def test_a_harder_task_stands_beside_the_verdict_and_decides_nothing():
-    events, images = sides([0.30, 0.31, 0.30], [0.10, 0.10, 0.11])
-    harder = [triple(0.5, short) for short in (0.26, 0.27, 0.26)]
-    alone, beside = c6(events, images), c6(events, images, harder)
-    assert alone.bounds == beside.bounds and not alone.beside
-    ((name, (found,)),) = beside.beside.items()
-    difficulty, more = beyond(events, images, harder)
-    assert name == "a harder task on still images"
-    assert found.value == pytest.approx(0.16) == pytest.approx(difficulty.value)
-    assert more.value == pytest.approx(0.04)
-    assert beyond(harder, images, events)[1].value == pytest.approx(-0.04)
+def test_another_task_stands_beside_the_verdict_and_decides_nothing():
+    """Above zero where it goes the way of the events: one that goes the other way would not pass by the bound."""
+    more, less = [0.30, 0.31, 0.30], [0.10, 0.10, 0.11]
+    control = [triple(0.5, short) for short in (0.26, 0.27, 0.26)]
+    for both, way in (((more, less), 1), ((less, more), -1)):
+        events, images = sides(*both)
+        alone, beside = c6(events, images), c6(events, images, {"many classes": control})
+        assert alone.bounds == beside.bounds and not alone.beside
+        by_task, beyond_it = beyond(events, images, control)
+        (found,) = beside.beside["many classes"]
+        assert found.value == pytest.approx(way * by_task.value) and found.low <= found.value <= found.high
+        assert by_task.value == pytest.approx(0.2633333 - np.mean(both[1]), abs=1e-6)
+        assert by_task.value + beyond_it.value == pytest.approx(change(*layered(events, images)).value)
+
+
+def test_a_single_pair_has_no_direction():
+    """Its interval is over images alone."""
+    groups = xr.DataArray([0, 0.01, -0.01, 0.005], dims="group")
+    one = [
+        [tuple((a + groups).assign_attrs(a.attrs).transpose("group", ...) for a in of) for of in side]
+        for side in sides([0.3], [0.1])
+    ]
+    signed = change(*layered(*one))
+    assert signed.low > 0 and signed.seeds == 1
+    assert (c6(*one).word, c6(*one).remark) == ("undecided", "")
+
+
+def test_layers_that_are_missing_without_one_group_of_images_are_left_out_of_all():
+    """Else a group would change what is averaged, and the jackknife would take that for an error."""
+    with_groups = xr.concat([table(0.5, 0.6, 0.7)] * 3, "group")
+    missing = with_groups.copy()
+    missing[2, 0, 0] = math.nan
+    (side,) = layered([(missing, with_groups, with_groups)])
+    assert [array["layer"].values.tolist() for array in side[0]] == [LAYERS[1:]] * 3
+    kinds = {"kind_a": ("layer_a", ["conv", "sum", "linear"])}
+    (side,) = layered([tuple(with_groups.assign_coords(kinds) for _ in range(3))], kind="sum")
+    assert [array["layer"].values.tolist() for array in side[0]] == [["stage1.0"]] * 3
 
 
 def test_groups_of_images_that_move_everything_alike_leave_no_doubt():

@@ -114,13 +114,13 @@ def test_of_seeds_alone_a_difference_has_welchs_interval() -> None:
 
 
 def test_images_that_both_sides_share_cancel_and_others_add_up() -> None:
-    x = np.random.default_rng(10).normal(size=64)
-    one, moved = [jackknifed(x)] * 2, [jackknifed(x + 1)] * 2
-    same, other = (difference("", MEAN, one, moved, same_images=same) for same in (True, False))
+    x, y = np.random.default_rng(10).normal(size=(2, 64))
+    same = difference("", MEAN, [jackknifed(x)] * 2, [jackknifed(x + 1)] * 2)
     assert (same.value, same.low, same.high) == pytest.approx((-1, -1, -1))
-    alone = effect("", MEAN, one[:1])
-    images = ((alone.high - alone.low) / 2 / stats.t.ppf(0.975, 7)) ** 2
-    assert (other.high - other.low) / 2 == pytest.approx(stats.t.ppf(0.975, 14) * np.sqrt(2 * images))
+    other = difference("", MEAN, [jackknifed(x)] * 2, [jackknifed(y)] * 2)
+    assert (other.high - other.low) / 2 == pytest.approx(
+        np.diff(interval([0.0], [jackknifed(x - y).values[1:]]))[0] / 2
+    )
 
 
 def test_a_single_pair_on_one_side_leaves_seeds_unknown() -> None:
@@ -166,8 +166,17 @@ def test_sides_of_other_groups_or_without_results_are_refused() -> None:
     x = np.random.default_rng(14).normal(size=40)
     with pytest.raises(ValueError, match="change: 8 groups of images on one side, 4 on the other"):
         difference("change", MEAN, [jackknifed(x, 8)], [jackknifed(x, 4)])
+    with pytest.raises(ValueError, match="change: 8 groups of images on one side, 0 on the other"):
+        difference("change", MEAN, [jackknifed(x, 8)], [xr.DataArray(1.0)])
     with pytest.raises(ValueError, match="change: no results"):
         difference("change", MEAN, [jackknifed(x)], [])
+
+
+def test_the_sign_of_a_single_pair_is_not_sure() -> None:
+    signs = {(0.1, 0.3, 2): True, (-0.3, -0.1, 3): True, (-0.1, 0.3, 2): False, (0.1, 0.3, 1): False}
+    signs[float("nan"), float("nan"), 2] = False
+    for (low, high, seeds), sure in signs.items():
+        assert Effect("x", 0.2, low, high, 8, seeds).has_sign is sure
 
 
 def test_what_is_not_known_has_no_interval() -> None:

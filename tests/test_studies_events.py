@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -144,13 +145,14 @@ def test_comparisons_of_other_layers_are_not_subtracted_row_by_row(scatter):
 def test_the_levels_are_of_the_layers_that_all_comparisons_have(scatter):
     silent = np.full(3, 0.9)
     silent[2] = np.nan  # a layer that fires in no image in one of the ceilings
-    on_events = comparison([0.6 + 0 * scatter + [0, 0.1, 0.5]], [silent + scatter], [0.8 + 0 * scatter])
-    on_images = comparison([0.7 + 0 * scatter + [0, 0.1, 0.9]], [0.9 + 0 * scatter], [0.8 + 0 * scatter])
+    flat = 0 * scatter
+    on_events = comparison([0.6 + flat + [0, 0.1, 0.5]] * 2, [silent + scatter] * 2, [0.8 + flat] * 2)
+    on_images = comparison([0.7 + flat + [0, 0.1, 0.9]] * 2, [0.9 + flat] * 2, [0.8 + flat] * 2)
     said = words.levels_in_words(study.EventStudy(on_events, on_images))
     assert said.startswith("Mean CKA over the 2 layers that have a value")
     assert "on events SNN × ANN **0.650 (0.650 to 0.650)**, its ceilings SNN × SNN 0.900 and ANN × ANN 0.800;" in said
     assert "on images SNN × ANN **0.750 (0.750 to 0.750)**" in said
-    assert said.endswith("(n = 99 images, 1 pair of networks; 95 % interval over images alone).")
+    assert said.endswith("(n = 99 images, 2 pairs of networks; 95 % interval).")
 
 
 def test_other_yardsticks_stand_beside_the_judged_one(scatter):
@@ -173,16 +175,43 @@ def test_other_yardsticks_stand_beside_the_judged_one(scatter):
     assert "Of the 5 ways that are not judged, " in table
 
 
-def test_what_a_harder_task_does_stands_beside_what_events_do(scatter):
+def networks(snn: float, ann: float) -> list[SimpleNamespace]:
+    """An SNN and an ANN with these test accuracies."""
+    return [
+        SimpleNamespace(
+            history=[{"test_accuracy": accuracy}],
+            spec=SimpleNamespace(seed=0, model=SimpleNamespace(spiking=spiking)),
+        )
+        for spiking, accuracy in ((True, snn), (False, ann))
+    ]
+
+
+def test_what_another_task_does_stands_beside_what_events_do(scatter):
     ceilings = [0.9 + scatter] * 2
     on_events = comparison([0.7 + scatter, 0.7 + scatter], ceilings, ceilings)
-    on_images = comparison([0.8 + scatter, 0.8 + scatter], ceilings, ceilings)
-    assert "without, by `control = False`" in words.harder_in_words(study.EventStudy(on_events, on_images))
-    for level, so in ((0.7, "an interval that holds zero"), (0.8, "so events change it otherwise")):
-        harder = study.Harder("Hard ones", [], 50, comparison([level + scatter] * 2, ceilings, ceilings).triples)
-        said = words.harder_in_words(study.EventStudy(on_events, on_images, harder))
+    on_images = replace(comparison([0.8 + scatter, 0.8 + scatter], ceilings, ceilings), networks=networks(0.8, 0.9))
+    assert "left out by `control = False`" in words.control_in_words(study.EventStudy(on_events, on_images))
+    cases = {0.7: ("not told apart from zero", "supported"), 0.8: ("otherwise than this task", "not supported")}
+    for level, (so, word) in cases.items():
+        triples = comparison([level + scatter] * 2, ceilings, ceilings).triples
+        control = study.Control("Many classes", networks(0.2, 0.3), 50, triples)
+        said = words.control_in_words(study.EventStudy(on_events, on_images, control))
         assert f"the shortfall changes by {0.8 - level:.3f} (" in said
-        assert so in said and "Hard ones" in said
+        assert f"changes the comparison is {word}." in said
+        assert so in said and "The task here is Many classes. Test accuracy: SNN 20.0 % (" in said
+        assert "over 3 layers" in said and "no harder" not in said
+    easy = study.Control("Easy ones", networks(0.85, 0.3), 50, triples)
+    assert "for SNN it is no harder" in words.control_in_words(study.EventStudy(on_events, on_images, easy))
+
+
+def test_of_one_pair_nothing_is_said_to_be_sure(scatter):
+    own = [1 + 0 * scatter]  # with one seed networks are compared with themselves
+    on_events = comparison([0.7 + scatter], own, own)
+    on_images = replace(comparison([0.8 + scatter], own, own), networks=networks(0.8, 0.9))
+    results = study.EventStudy(on_events, on_images, study.Control("Many", networks(0.2, 0.3), 50, on_events.triples))
+    assert "ceilings" not in words.levels_in_words(results)
+    assert "none give the change a sign that is sure (" in words.yardsticks_in_words(results)
+    assert "a single pair of networks says nothing of other seeds" in words.control_in_words(results)
 
 
 @pytest.mark.parametrize(("seeds", "independent"), [(2, [0]), (3, [0]), (4, [0, 2]), (5, [0, 2])])
@@ -205,7 +234,7 @@ def events(tmp_path, monkeypatch):
     """A run of small networks on moving digits, with an empty store of its own."""
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SNNLIB_PUBLISHED", str(tmp_path / "published"))
-    return Run.of(EventParameters(preset="quick", T=1, width=0.1, epochs=1, n_images=32, seeds=1, control=False))
+    return Run.of(EventParameters(preset="quick", T=1, width=0.1, epochs=1, n_images=32, seeds=1))
 
 
 def test_the_study_keeps_the_groups_of_all_comparisons(events, computed):
@@ -235,6 +264,17 @@ def test_the_study_keeps_the_groups_of_all_comparisons(events, computed):
         assert int(match[4]) == events.n_test
     assert results.chance == pytest.approx(0.1)
     assert sum(name.startswith(("moving-digits", "digits")) for name in computed) == 8  # four of them untrained
+    assert sum(name.startswith("digit-variants") for name in computed) == 2
+    ((cross, snn, ann),) = results.control.triples
+    assert cross.sizes["group"] == snn.sizes["group"] == ann.sizes["group"] == 9
+    assert "The task here is Digit variants (a stand-in, not CIFAR-100)." in words.control_in_words(results)
+    made = len(computed)
+    events_side, images_side, controls = study.evidence(events)
+    assert len(computed) == made, "the front page asks for nothing else"
+    for found, shown in ((events_side, results.events), (images_side, results.still)):
+        assert all(one.equals(other) for one, other in zip(found[0], shown.triples[0], strict=True))
+    (name,) = controls
+    assert name == f"{results.control.title}, a harder task"
 
 
 def test_the_picture_of_a_stream_comes_from_the_store(events, tmp_path, monkeypatch):
@@ -292,11 +332,31 @@ def test_the_images_behind_the_events_have_the_seeds_of_the_events(given: dict, 
 def test_the_control_has_all_that_was_given_but_the_data(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
     run = Run.of(EventParameters(T=2, epochs=3, seeds=3, dataset="moving-digits", still="digits", size=16))
-    harder = study.harder_run(run)
-    assert (harder.data.dataset, harder.given.preset) == ("digit-variants", "quick")
-    assert [harder.value(name) for name in ("T", "epochs", "seeds")] == [2, 3, (0, 1, 2)]
-    assert harder.value("n_images") == harder.preset.n_images, "not that of the events"
-    assert study.harder_run(Run.of(EventParameters(control=False))) is None
+    control = study.control_run(run)
+    assert (control.data.dataset, control.given.preset) == ("digit-variants", "quick")
+    assert [control.value(name) for name in ("T", "epochs", "seeds")] == [2, 3, (0, 1, 2)]
+    assert control.value("n_images") == run.value("n_images")
+    assert study.control_run(Run.of(EventParameters(n_images=64))).value("n_images") == 64
+    assert study.control_run(Run.of(EventParameters(control=False))) is None
+
+
+def test_there_is_no_control_for_images_that_are_not_the_presets(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    assert study.control_run(Run.of(EventParameters(still="digit-variants"))) is None
+
+
+def test_a_control_that_cannot_be_had_is_said_to_be_one(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SNNLIB_CACHE", str(tmp_path / "cache"))
+    run, original = Run.of(EventParameters()), Run.of
+
+    def of(given, renewed=None):
+        if given.data_set() == "digit-variants":
+            raise SpecError("They are nowhere.")
+        return original(given, renewed)
+
+    monkeypatch.setattr(Run, "of", of)
+    with pytest.raises(SpecError, match=r"They are nowhere. It is the control of .*, which control = False leaves out"):
+        study.control_run(run)
 
 
 def test_a_number_of_images_that_nobody_gave_is_not_asked_of_a_small_folder(tmp_path, monkeypatch) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from snnlib.charts import parts, theme
-from snnlib.charts.picked import LINE, Picked
+from snnlib.charts.picked import Picked
 from snnlib.evidence import number, span
 
 
@@ -162,7 +162,7 @@ def firing_rates(rates: xr.DataArray, *, title: str | None = None, height: int =
     )
     base = alt.Chart(parts.records(pd.DataFrame(rows), 5))
     dashes = theme.dash(colour, range(1, steps + 1))
-    lines = base.mark_line(**LINE).encode(x=x, y=y, color=colour, strokeDash=dashes)
+    lines = base.mark_line(**theme.LINE).encode(x=x, y=y, color=colour, strokeDash=dashes)
     points = base.mark_point(filled=True, size=28, aria=False).encode(x=x, y=y, color=colour)
     shown = [
         {

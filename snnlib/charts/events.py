@@ -129,7 +129,7 @@ def _stream(stream: np.ndarray, bins: int, span: tuple[int, int]) -> alt.LayerCh
 
 
 def _frames(frames: np.ndarray) -> alt.LayerChart:
-    grid = _Grid(*frames.shape)
+    grid = _Grid(len(frames), *frames.shape[2:])
     counts = frames[grid.chosen][:, ::-1].transpose(1, 0, 2, 3)  # (2, T, H, W), brighter above
     most = int(max(np.percentile(counts[counts > 0], 99), 1)) if counts.any() else 1
     columns, rows = grid.columns, grid.rows
@@ -153,12 +153,12 @@ class _Grid:
     Its marks read the parameters `counts`, as (polarity, frame, row, column), and `chosen`, the numbers of the frames.
     """
 
-    def __init__(self, bins: int, polarities: int, height: int, width: int) -> None:
+    def __init__(self, bins: int, height: int, width: int) -> None:
         self.bins, self.height, self.width = bins, height, width
         self.chosen = sorted({round(k) for k in np.linspace(0, bins - 1, min(bins, MOST_FRAMES))})
         self.gap = max(1, width // 12)
         self.columns = len(self.chosen) * (width + self.gap) - self.gap
-        self.rows = polarities * (height + self.gap) - self.gap
+        self.rows = len(POLARITY) * (height + self.gap) - self.gap
 
     def squares(self, x: alt.X, y: alt.Y, most: int) -> alt.Chart:
         """The pixels that counted events, in full colour from `most` on."""

@@ -10,7 +10,7 @@ import altair as alt
 import numpy as np
 
 from snnlib.charts import parts, theme
-from snnlib.charts.cells import integers
+from snnlib.charts.cells import integers, unpacked
 from snnlib.charts.heatmap import sized
 from snnlib.evidence import number
 
@@ -86,7 +86,7 @@ def _cells(n: int, negative: bool) -> alt.Chart:
     return (
         alt.Chart(alt.sequence(0, 2 * n * n, as_="k"))
         .transform_calculate(which=f"floor(datum.k / {n * n})", i=f"floor(datum.k % {n * n} / {n})", j=f"datum.k % {n}")
-        .transform_calculate(v="gram[datum.k] === null ? null : gram[datum.k] / 1000")
+        .transform_calculate(v=unpacked("gram[datum.k]"))
         .transform_calculate(
             x=f"datum.j + datum.which * {n + GAP}",
             x2=f"datum.j + 1 + datum.which * {n + GAP}",

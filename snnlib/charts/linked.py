@@ -83,7 +83,7 @@ def linked_heatmap(
         alt.param(name="layers_b", value=cells.named(table, "b")),
         alt.param(name="spiking", value=spiking),  # of each SNN layer the row of `rates` to show
         alt.param(name="neurons", value=shown),  # names of these rows
-        *_picked(*table.shape, chosen),
+        *_pair(*table.shape, chosen),
         *_sizes(*table.shape, size),
     )
     text = describe(table.values, f"{value_title}: SNN × ANN", "SNN", "ANN", names["a"] == names["b"])
@@ -97,7 +97,7 @@ def linked_heatmap(
     return chart
 
 
-def _picked(rows: int, columns: int, chosen: list[int]) -> list[alt.Parameter]:
+def _pair(rows: int, columns: int, chosen: list[int]) -> list[alt.Parameter]:
     """The picked pair, counted from 0, and its value."""
     return [
         alt.param(name="a", expr=f"(isValid(layer_snn) ? clamp(layer_snn, 1, {rows}) : {chosen[0]}) - 1"),

@@ -9,8 +9,6 @@ import altair as alt
 
 from snnlib.charts import theme
 
-LINE = {"strokeWidth": 1.8, "strokeJoin": "round", "aria": False}
-
 
 class Picked:
     """The look of such series, for charts whose data have the field `series`."""
@@ -24,7 +22,7 @@ class Picked:
     def line(self, base: alt.Chart, x: alt.X, y: alt.Y) -> alt.Chart:
         """A line for each series; it listens for the click."""
         look: dict[str, Any] = {"color": self.colour, "strokeDash": self.dash, "opacity": self.opacity}
-        return base.mark_line(**LINE).encode(x=x, y=y, **look).add_params(self.param)
+        return base.mark_line(**theme.LINE).encode(x=x, y=y, **look).add_params(self.param)
 
     def band(self, base: alt.Chart, x: alt.X) -> alt.Chart:
         """From low to high, where a series has them; a band that is wider ends where the axis does."""

@@ -61,6 +61,8 @@ OPERATIONS: dict[str, str] = {
 }
 
 INK = "currentColor"
+LINE: dict[str, Any] = {"strokeWidth": 1.8, "strokeJoin": "round", "aria": False}
+"""The look of a line along depth."""
 KEY: dict[str, Any] = {"symbolType": "stroke", "symbolSize": 260, "symbolStrokeWidth": 2.5, "symbolOpacity": 1}
 """The look of a line in a legend."""
 POINT: dict[str, Any] = {"symbolSize": 60, "symbolOpacity": 1}

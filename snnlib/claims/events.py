@@ -16,7 +16,7 @@ the difference of two means over pairs of networks.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import xarray as xr
@@ -63,7 +63,12 @@ def relative_shortfall(cross: xr.DataArray, snn: xr.DataArray, ann: xr.DataArray
 
 def layered(*sides: Sequence[Triple], kind: str | None = None) -> list[list[Triple]]:
     """Comparisons of all layers with all, as those of corresponding layers that have a value in all: see `common`."""
-    return common(*([tuple(map(of_corresponding, triple)) for triple in side] for side in sides), kind=kind)
+    return common(*map(by_layer, sides), kind=kind)
+
+
+def by_layer(side: Sequence[Triple]) -> list[Triple]:
+    """Of comparisons of all layers with all those of corresponding layers, (group, layer)."""
+    return [tuple(map(of_corresponding, triple)) for triple in side]
 
 
 def common(*sides: Sequence[Triple], kind: str | None = None) -> list[list[Triple]]:
@@ -81,8 +86,6 @@ def change(
     images: Sequence[Triple],
     how: Callable[..., float] = shortfall,
     what: str = "change of the shortfall from images to events (CKA)",
-    *,
-    same_images: bool = True,
 ) -> Effect:
     """Δ with its sign: positive where events drive the two kinds of network further apart than images do.
 
@@ -91,33 +94,41 @@ def change(
             them, or others over "group".
         how: what is taken for the shortfall of a pair.
         what: it in words.
-        same_images: as `difference` has it.
     """
     stretch = tuple(stretch_for_shared(len(side), *list(zip(*side, strict=True))[1:]) for side in (events, images))
-    return difference(what, how, events, images, stretch=stretch, same_images=same_images)
+    return difference(what, how, events, images, stretch=stretch)
 
 
-def beyond(events: Sequence[Triple], images: Sequence[Triple], harder: Sequence[Triple]) -> tuple[Effect, Effect]:
-    """What a harder task on still images changes, and by how much more events change it; both with their sign.
+def beyond(events: Sequence[Triple], images: Sequence[Triple], other: Sequence[Triple]) -> tuple[Effect, Effect]:
+    """What another task on still images changes, and by how much more events change it; both with their sign.
 
     Args:
-        events, images, harder: CKA of all layers, (group, layer_a, layer_b); `harder` of other images than the rest.
+        events, images, other: CKA of all layers, (group, layer_a, layer_b).
     """
-    *both, control = layered(events, images, harder)
-    what = "change of the shortfall from images to a harder task (CKA)"
-    difficulty = change(control, both[1], what=what, same_images=False)
-    return difficulty, change(both[0], control, what="change by events beyond that by a harder task", same_images=False)
+    *both, control = layered(events, images, other)
+    by_task = change(control, both[1], what="change of the shortfall from images to another task (CKA)")
+    return by_task, change(both[0], control, what="change by events beyond that by another task (CKA)")
 
 
-def c6(events: Sequence[Triple], images: Sequence[Triple], harder: Sequence[Triple] = ()) -> Verdict:
+def c6(
+    events: Sequence[Triple], images: Sequence[Triple], controls: Mapping[str, Sequence[Triple]] | None = None
+) -> Verdict:
     """The verdict on C6, from CKA of all layers, (group, layer_a, layer_b).
 
     Args:
         events, images: what it is judged on.
-        harder: still images of a harder task, whose change stands beside the verdict.
+        controls: by its name, the same on still images of another task. What that changes stands beside the verdict,
+            above zero where it goes the way that events go.
     """
     signed = change(*layered(events, images))
-    beside = {"a harder task on still images": (magnitude(beyond(events, images, harder)[0]),)} if harder else {}
+    beside = {
+        name: (_towards(signed, beyond(events, images, control)[0]),) for name, control in (controls or {}).items()
+    }
     found = judge(C6, [Bound(magnitude(signed), MARGIN)], beside)
-    ways = {"further apart on events": signed.low > 0, "less apart on events": signed.high < 0}
-    return replace(found, remark=next((way for way, holds in ways.items() if holds), ""))
+    way = "further apart on events" if signed.value > 0 else "less apart on events"
+    return replace(found, remark=way if signed.has_sign else "")
+
+
+def _towards(signed: Effect, other: Effect) -> Effect:
+    """The other effect, above zero where it has the sign of the first."""
+    return other if signed.value >= 0 else replace(other, value=-other.value, low=-other.high, high=-other.low)

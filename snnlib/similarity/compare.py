@@ -89,7 +89,7 @@ def compare(
 def compare_groups(
     model_a: nn.Module, model_b: nn.Module, loader: Iterable[Any], *, groups: int = GROUPS, **options: Any
 ) -> xr.DataArray:
-    """As `compare`, and once more without each group of images: for the jackknife of `snnlib.evidence`.
+    """As `compare`, and once more without each group of images: for the jackknife of `snnlib.intervals`.
 
     The images of each batch are divided at random, but always alike, into groups of the same size. Forward passes and
     Gram matrices are those of `compare`; see `snnlib.similarity.groups` for what is computed of them.

@@ -84,7 +84,7 @@ def drift_by_layer(
     """Drift along depth at one epsilon, or, without one, each network's at equal loss of accuracy, by all measures.
 
     Noise is then of the size that the attack on the network takes for this loss. With the intervals of
-    `snnlib.evidence`, over images and seeds. Last, where there are ceilings, stands what another seed of each kind
+    `snnlib.intervals`, over images and seeds. Last, where there are ceilings, stands what another seed of each kind
     would make of the clean images, 1 minus its ceiling.
     """
 

@@ -18,7 +18,7 @@ from snnlib.series import ANNS, CROSS, SHUFFLED, SNNS, UNTRAINED
 from snnlib.similarity import MEASURES
 from snnlib.spec import SpecError, StreamSpec, TrainSpec
 from snnlib.studies.rows import SECOND, mean_accuracies, second_measures
-from snnlib.tables import accuracies, all_images, by_measure, corresponding, of_corresponding, over_seeds, seed_pairs
+from snnlib.tables import accuracies, all_images, by_measure, corresponding, over_seeds, seed_pairs
 from snnlib.training import Network
 
 
@@ -62,7 +62,7 @@ class Comparison:
 
     def shortfall(self, series: str) -> pd.DataFrame:
         """How far SNN × ANN lies below its ceiling along depth, as rows for `charts.depth_curve`, by all measures."""
-        by_measure_of = {MEASURES["cka"].title: [tuple(map(of_corresponding, triple)) for triple in self.triples]}
+        by_measure_of = {MEASURES["cka"].title: claims.by_layer(self.triples)}
         by_measure_of |= {MEASURES[name].title: self.by_measure(name) for name in SECOND}
         curves = [
             over_seeds([by_measure(_shortfall(*triple), series) for triple in triples]).assign(measure=title)
@@ -115,7 +115,7 @@ def _shortfall(cross: xr.DataArray, snn: xr.DataArray, ann: xr.DataArray) -> xr.
 
 
 @dataclass(frozen=True)
-class Harder:
+class Control:
     """SNN against ANN on still images of a harder task: what difficulty alone does to the shortfall."""
 
     title: str
@@ -130,7 +130,7 @@ class EventStudy:
 
     events: Comparison
     still: Comparison
-    harder: Harder | None = None
+    control: Control | None = None
 
     @property
     def chance(self) -> float | None:
@@ -148,7 +148,7 @@ class EventStudy:
 
         The claim takes the mean of it over the layers that have a value in all comparisons.
         """
-        sides = [[tuple(map(of_corresponding, triple)) for triple in side] for side in self.sides]
+        sides = [claims.by_layer(side) for side in self.sides]
         first, *_ = xr.align(*(array for side in sides for triple in side for array in triple), join="exact")
         found = [
             claims.change(*([tuple(array.isel(layer=place) for array in triple) for triple in side] for side in sides))
@@ -191,19 +191,30 @@ def still_run(run: Run) -> Run:
     return type(run).of(run.given.model_copy(update={"dataset": still}), run.store.renewed)
 
 
-def harder_run(run: Run) -> Run | None:
-    """The run on the preset's images of many classes, with all that was given but the data; None where not wanted."""
-    if not run.given.control:
+def control_run(run: Run) -> Run | None:
+    """The run on the preset's images of many classes, a harder task than its others; with all else as it was given.
+
+    None where it is not wanted, or where the still images are others than the preset's: a control of nothing then.
+
+    Raises:
+        SpecError: images that cannot be had, or are too few.
+    """
+    if not run.given.control or still_run(run).data.dataset != run.preset.dataset:
         return None
     own = set(EventParameters.model_fields) - set(ManyClassesParameters.model_fields)
-    given = run.given.model_dump(exclude=own | {"dataset"}, exclude_unset=True) | {"preset": run.given.preset}
-    return type(run).of(ManyClassesParameters(**given), run.store.renewed)
+    given = run.given.model_dump(exclude=own | {"dataset", "n_images"}, exclude_unset=True)
+    try:
+        found = type(run).of(ManyClassesParameters(**given | {"preset": run.given.preset}), run.store.renewed)
+    except SpecError as error:
+        raise SpecError(f"{error} It is the control of {run.title}, which control = False leaves out.") from None
+    n_images = min(run.value("n_images"), found.value("n_images"))
+    return replace(found, given=found.given.model_copy(update={"n_images": n_images}))
 
 
-def evidence(run: Run) -> tuple[list[claims.Triple], list[claims.Triple], list[claims.Triple]]:
-    """What `c6` takes, on events, on images and on those of the control: trains what is missing, and compares it."""
-    events, images, *harder = (_triples(one) for one in _trained(run))
-    return events, images, harder[0] if harder else []
+def evidence(run: Run) -> tuple[list[claims.Triple], list[claims.Triple], dict[str, list[claims.Triple]]]:
+    """What `c6` takes, on events, on images and on the control's: trains what is missing for it, and compares it."""
+    events, images, *control = _trained(run)
+    return _triples(events), _triples(images), {f"{one.title}, a harder task": _triples(one) for one in control}
 
 
 def _triples(run: Run) -> list[claims.Triple]:
@@ -213,12 +224,12 @@ def _triples(run: Run) -> list[claims.Triple]:
 
 def event_data(run: Run) -> EventStudy:
     """Train both kinds of network on both kinds of input, and compare them on each."""
-    events, still, *harder = _trained(run)
-    return EventStudy(compare(events), compare(still), *map(_harder, harder))
+    events, still, *control = _trained(run)
+    return EventStudy(compare(events), compare(still), *map(_control, control))
 
 
-def _harder(run: Run) -> Harder:
-    return Harder(run.title, [run.train(spec) for spec in specs(run)], run.n_test, _triples(run))
+def _control(run: Run) -> Control:
+    return Control(run.title, [run.train(spec) for spec in specs(run)], run.n_test, _triples(run))
 
 
 def _trained(run: Run) -> list[Run]:
@@ -226,15 +237,15 @@ def _trained(run: Run) -> list[Run]:
 
     The stores of all have their networks.
     """
-    still, harder = still_run(run), harder_run(run)
+    still, control = still_run(run), control_run(run)
     n_images = min(one.value("n_images") for one in (run, still))
     run, still = (replace(one, given=one.given.model_copy(update={"n_images": n_images})) for one in (run, still))
     run = replace(run, store=still.store)  # one store finds both kinds of data
     still.make_all(spec for one in (still, run) for spec in specs(one))
-    if harder is None:
+    if control is None:
         return [run, still]
-    harder.make_all(specs(harder))
-    return [run, still, harder]
+    control.make_all(specs(control))
+    return [run, still, control]
 
 
 def specs(run: Run) -> list[TrainSpec]:
