@@ -28,7 +28,7 @@ links: | $(SITE)/index.html ## check that every link within the built book leads
 weight: | $(SITE)/index.html ## print what a reader's browser transfers for each page; fails over 2 MB
 	$(BIN)/python -m book.tools weight $(SITE)
 
-test: $(VENV)/.extra-test ## run all tests, on up to four cores
+test: $(VENV)/.extra-test ## run the tests, on up to four cores
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.extra-test ## check style and formatting

@@ -73,7 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = marks[item.path]
         if item.path == builds:
             return 0
-        return 2 if names & {"book", "browser"} else 1 if names & {"slow", "whole"} else 3
+        return 2 if names & {"book", "browser"} else 1 if "slow" in names else 3
 
     items.sort(key=rank)
 
