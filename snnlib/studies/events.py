@@ -194,7 +194,8 @@ def still_run(run: Run) -> Run:
 def control_run(run: Run) -> Run | None:
     """The run on the preset's images of many classes, a harder task than its others; with all else as it was given.
 
-    None where it is not wanted, or where the still images are others than the preset's: a control of nothing then.
+    Of as many images as were asked for, or as it has. None where it is not wanted, or where the still images are others
+    than the preset's: a control of nothing then.
 
     Raises:
         SpecError: images that cannot be had, or are too few.
@@ -207,7 +208,9 @@ def control_run(run: Run) -> Run | None:
         found = type(run).of(ManyClassesParameters(**given | {"preset": run.given.preset}), run.store.renewed)
     except SpecError as error:
         raise SpecError(f"{error} It is the control of {run.title}, which control = False leaves out.") from None
-    n_images = min(run.value("n_images"), found.value("n_images"))
+    if run.given.n_images is None:
+        return found
+    n_images = min(run.given.n_images, found.value("n_images"))
     return replace(found, given=found.given.model_copy(update={"n_images": n_images}))
 
 
