@@ -119,7 +119,7 @@ def answers(lines: list[Line]) -> Markdown:
             "\n*Supported* is said of the claim; it need not be a yes to the question. Some of the effects were "
             "measured in other networks, too; their intervals are over images, and where there are several pairs over "
             "seeds as well. What untrained networks have as well is not learned; what two ANNs have as well takes no "
-            "spikes; what two networks of one kind have as well is no difference between the kinds; what a harder task "
+            "spikes; what two networks of one kind have as well is no difference between the kinds; what another task "
             "does as well need not be the doing of events:\n"
         )
     return Markdown("\n".join([*said, *beside]))

@@ -229,6 +229,16 @@ def run(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def scatter():
+    """What each group of images does to each layer; nothing to all of them together."""
+    import numpy as np
+
+    moved = np.random.default_rng(0).normal(0, 0.01, (1 + 8, 3))
+    moved[0] = 0
+    return moved
+
+
+@pytest.fixture
 def computed(monkeypatch):
     """Names of the specs that were really computed, in order."""
     from snnlib import experiments

@@ -132,7 +132,7 @@ def test_another_task_stands_beside_the_verdict_and_decides_nothing():
         events, images = sides(*both)
         alone, beside = c6(events, images), c6(events, images, {"many classes": control})
         assert alone.bounds == beside.bounds and not alone.beside
-        by_task, beyond_it = beyond(events, images, control)
+        by_task, beyond_it = beyond(*layered(events, images, control))
         (found,) = beside.beside["many classes"]
         assert found.value == pytest.approx(way * by_task.value) and found.low <= found.value <= found.high
         assert by_task.value == pytest.approx(0.2633333 - np.mean(both[1]), abs=1e-6)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from itertools import product
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import xarray as xr
+from event_results import CKA, LAYERS, comparison
 from image_files import save
 from scipy import stats
 
 from snnlib import tables
 from snnlib.claims import events as claims
-from snnlib.data import recorded, simulate
+from snnlib.data import simulate
 from snnlib.data.example import Example, example
 from snnlib.parameters import EventParameters
 from snnlib.publish import publish
@@ -24,46 +23,6 @@ from snnlib.spec import Spec, SpecError, StreamSpec
 from snnlib.store import Store
 from snnlib.studies import events as study
 from snnlib.studies import events_words as words
-
-CKA = "CKA (debiased)"
-LAYERS = ["stem.conv", "stage1.0", "fc"]
-GROUPS = 8
-
-
-def by_layer(diagonals: np.ndarray) -> xr.DataArray:
-    """(1 + GROUPS, 3) values of corresponding layers as a comparison with groups of images left out."""
-    values = np.full((1 + GROUPS, 3, 3), 7.0)  # off the diagonal, where nothing should be read
-    values[:, range(3), range(3)] = diagonals
-    coords = {f"layer_{side}": LAYERS for side in "ab"}
-    coords |= {f"{what}_{side}": (f"layer_{side}", ["sum"] * 3) for what in ("kind", "stage") for side in "ab"}
-    return xr.DataArray(values, dims=("group", "layer_a", "layer_b"), coords=coords, attrs={"n_images": 99})
-
-
-def others(diagonals: np.ndarray) -> xr.Dataset:
-    """The same layers by the two other measures, which find half and a third as much."""
-    coords = {"measure": ["cka_without_top", "rsa_pearson"], "layer": LAYERS}
-    coords |= {what: ("layer", ["sum"] * 3) for what in ("kind", "stage")}
-    values = np.stack([diagonals / 2, diagonals / 3])
-    alike = ("group", diagonals.mean(axis=1))  # decisions
-    return xr.Dataset({"similarity": (("measure", "group", "layer"), values), "agreement": alike}, coords)
-
-
-def comparison(cross, snn, ann) -> study.Comparison:
-    """One array or more of each kind; the nulls are those of the first."""
-    several = {"cross": cross, "snn": snn, "ann": ann}
-    lists = {name: [by_layer(values) for values in arrays] for name, arrays in several.items()}
-    rest = {"measures": {name: [others(values) for values in arrays] for name, arrays in several.items()}}
-    rest["measures"] |= {name: rest["measures"]["cross"][:1] for name in ("untrained", "shuffled")}
-    rest |= {"untrained": lists["cross"][0], "shuffled": lists["cross"][0], "rates": xr.DataArray(0.0)}
-    return study.Comparison(networks=[], **lists, **rest, title="made up", several=len(cross) > 1, n_test=99)
-
-
-@pytest.fixture
-def scatter() -> np.ndarray:
-    """What each group of images does to each layer; nothing to all of them together."""
-    moved = np.random.default_rng(0).normal(0, 0.01, (1 + GROUPS, 3))
-    moved[0] = 0
-    return moved
 
 
 def jackknife(left_out: np.ndarray) -> float:
@@ -142,78 +101,6 @@ def test_comparisons_of_other_layers_are_not_subtracted_row_by_row(scatter):
                 study.EventStudy(one, replace(one, cross=[ceiling], snn=[ceiling], ann=[ceiling])).change()
 
 
-def test_the_levels_are_of_the_layers_that_all_comparisons_have(scatter):
-    silent = np.full(3, 0.9)
-    silent[2] = np.nan  # a layer that fires in no image in one of the ceilings
-    flat = 0 * scatter
-    on_events = comparison([0.6 + flat + [0, 0.1, 0.5]] * 2, [silent + scatter] * 2, [0.8 + flat] * 2)
-    on_images = comparison([0.7 + flat + [0, 0.1, 0.9]] * 2, [0.9 + flat] * 2, [0.8 + flat] * 2)
-    said = words.levels_in_words(study.EventStudy(on_events, on_images))
-    assert said.startswith("Mean CKA over the 2 layers that have a value")
-    assert "on events SNN × ANN **0.650 (0.650 to 0.650)**, its ceilings SNN × SNN 0.900 and ANN × ANN 0.800;" in said
-    assert "on images SNN × ANN **0.750 (0.750 to 0.750)**" in said
-    assert said.endswith("(n = 99 images, 2 pairs of networks; 95 % interval).")
-
-
-def test_other_yardsticks_stand_beside_the_judged_one(scatter):
-    """On events all similarities are 0.6 of those on images: the shortfall is another, the share of the ceiling not."""
-    ceilings = [0.9 + scatter] * 2
-    on_images = comparison([0.8 + scatter] * 2, ceilings, ceilings)
-    lower = [0.6 * 0.9 + scatter] * 2
-    on_events = comparison([0.6 * 0.8 + scatter] * 2, lower, lower)
-    results = study.EventStudy(on_events, on_images)
-    found = words.yardsticks(results)
-    judged = found["CKA, all layers (judged)"]
-    assert judged[:2] == pytest.approx((0.06, 0.1)) and judged[2].value == pytest.approx(-0.04)
-    assert judged[2] == claims.change(*claims.layered(*results.sides))
-    assert found["CKA, as a share of the ceiling"][2].value == pytest.approx(0, abs=1e-3)
-    assert found["CKA without the top norms, all layers"][2].value == pytest.approx(-0.02)
-    assert found["RSA (Pearson), all layers"][2].value == pytest.approx(-0.04 / 3)
-    assert found["share of images classified alike"][2].value == pytest.approx(-0.04)
-    table = words.yardsticks_in_words(results)
-    assert "| CKA, all layers (judged) | 0.060 | 0.100 | −0.040 (" in table
-    assert "Of the 5 ways that are not judged, " in table
-
-
-def networks(snn: float, ann: float) -> list[SimpleNamespace]:
-    """An SNN and an ANN with these test accuracies."""
-    return [
-        SimpleNamespace(
-            history=[{"test_accuracy": accuracy}],
-            spec=SimpleNamespace(seed=0, model=SimpleNamespace(spiking=spiking)),
-        )
-        for spiking, accuracy in ((True, snn), (False, ann))
-    ]
-
-
-def test_what_another_task_does_stands_beside_what_events_do(scatter):
-    ceilings = [0.9 + scatter] * 2
-    on_events = comparison([0.7 + scatter, 0.7 + scatter], ceilings, ceilings)
-    on_images = replace(comparison([0.8 + scatter, 0.8 + scatter], ceilings, ceilings), networks=networks(0.8, 0.9))
-    assert "left out by `control = False`" in words.control_in_words(study.EventStudy(on_events, on_images))
-    cases = {0.7: ("not told apart from zero", "supported"), 0.8: ("otherwise than this task", "not supported")}
-    for level, (so, word) in cases.items():
-        triples = comparison([level + scatter] * 2, ceilings, ceilings).triples
-        control = study.Control("Many classes", networks(0.2, 0.3), 50, triples)
-        said = words.control_in_words(study.EventStudy(on_events, on_images, control))
-        assert f"the shortfall changes by {0.8 - level:.3f} (" in said
-        assert f"changes the comparison is {word}." in said
-        assert so in said and "The task here is Many classes. Test accuracy: SNN 20.0 % (" in said
-        assert "over 3 layers" in said and "no harder" not in said
-    easy = study.Control("Easy ones", networks(0.85, 0.3), 50, triples)
-    assert "for SNN it is no harder" in words.control_in_words(study.EventStudy(on_events, on_images, easy))
-
-
-def test_of_one_pair_nothing_is_said_to_be_sure(scatter):
-    own = [1 + 0 * scatter]  # with one seed networks are compared with themselves
-    on_events = comparison([0.7 + scatter], own, own)
-    on_images = replace(comparison([0.8 + scatter], own, own), networks=networks(0.8, 0.9))
-    results = study.EventStudy(on_events, on_images, study.Control("Many", networks(0.2, 0.3), 50, on_events.triples))
-    assert "ceilings" not in words.levels_in_words(results)
-    assert "none give the change a sign that is sure (" in words.yardsticks_in_words(results)
-    assert "a single pair of networks says nothing of other seeds" in words.control_in_words(results)
-
-
 @pytest.mark.parametrize(("seeds", "independent"), [(2, [0]), (3, [0]), (4, [0, 2]), (5, [0, 2])])
 def test_ceilings_that_share_a_network_are_drawn_once(scatter, seeds, independent):
     levels = [0.5 + 0.1 * k for k in range(seeds)]
@@ -274,7 +161,7 @@ def test_the_study_keeps_the_groups_of_all_comparisons(events, computed):
     for found, shown in ((events_side, results.events), (images_side, results.still)):
         assert all(one.equals(other) for one, other in zip(found[0], shown.triples[0], strict=True))
     (name,) = controls
-    assert name == f"{results.control.title}, a harder task"
+    assert name == f"{results.control.title}, a task of more classes"
 
 
 def test_the_picture_of_a_stream_comes_from_the_store(events, tmp_path, monkeypatch):
@@ -301,26 +188,7 @@ def test_the_picture_of_a_stream_comes_from_the_store(events, tmp_path, monkeypa
         StreamSpec(data=events.data.model_copy(update={"dataset": "digits", "frames": None}))
 
 
-# ---- texts
-
-
-def test_the_origin_of_the_streams_is_told_with_the_constants_in_use(events, monkeypatch):
-    monkeypatch.setattr(simulate, "REACH", 5)
-    told = words.origin_in_words(events)
-    assert "images of `digits`" in told and "1/5 of its side" in told
-    sensor = simulate.Sensor()
-    assert f"Thresholds are {sensor.threshold:g}" in told and f"a scatter of {100 * sensor.noise:g} %" in told
-    object.__setattr__(events, "data", events.data.model_copy(update={"dataset": "n-caltech101"}))
-    told = words.origin_in_words(events)
-    assert "such recordings" in told and "digits`" not in told and "moves" not in told
-    assert "first test recording, by class and name, that has events" in told
-
-
-def test_a_split_that_is_not_the_published_one_is_named(monkeypatch):
-    assert words.split_in_words().endswith("`, which is the published one.")
-    names = recorded.cifar10_dvs_names()
-    monkeypatch.setattr(recorded, "cifar10_dvs_names", lambda: names[1:])
-    assert words.split_in_words().endswith("`, **which differs from the published one**.")
+# ---- runs
 
 
 @pytest.mark.parametrize(("given", "seeds"), [({}, (0, 1)), ({"seeds": 3}, (0, 1, 2))])

@@ -103,11 +103,10 @@ def beyond(events: Sequence[Triple], images: Sequence[Triple], other: Sequence[T
     """What another task on still images changes, and by how much more events change it; both with their sign.
 
     Args:
-        events, images, other: CKA of all layers, (group, layer_a, layer_b).
+        events, images, other: as `change` takes them.
     """
-    *both, control = layered(events, images, other)
-    by_task = change(control, both[1], what="change of the shortfall from images to another task (CKA)")
-    return by_task, change(both[0], control, what="change by events beyond that by another task (CKA)")
+    by_task = change(other, images, what="change of the shortfall from images to another task (CKA)")
+    return by_task, change(events, other, what="change by events beyond that by another task (CKA)")
 
 
 def c6(
@@ -122,7 +121,8 @@ def c6(
     """
     signed = change(*layered(events, images))
     beside = {
-        name: (_towards(signed, beyond(events, images, control)[0]),) for name, control in (controls or {}).items()
+        name: (_towards(signed, beyond(*layered(events, images, control))[0]),)
+        for name, control in (controls or {}).items()
     }
     found = judge(C6, [Bound(magnitude(signed), MARGIN)], beside)
     way = "further apart on events" if signed.value > 0 else "less apart on events"

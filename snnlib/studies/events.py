@@ -217,7 +217,11 @@ def control_run(run: Run) -> Run | None:
 def evidence(run: Run) -> tuple[list[claims.Triple], list[claims.Triple], dict[str, list[claims.Triple]]]:
     """What `c6` takes, on events, on images and on the control's: trains what is missing for it, and compares it."""
     events, images, *control = _trained(run)
-    return _triples(events), _triples(images), {f"{one.title}, a harder task": _triples(one) for one in control}
+    return (
+        _triples(events),
+        _triples(images),
+        {f"{one.title}, a task of more classes": _triples(one) for one in control},
+    )
 
 
 def _triples(run: Run) -> list[claims.Triple]:

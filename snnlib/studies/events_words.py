@@ -12,7 +12,7 @@ from snnlib.data import recorded, simulate
 from snnlib.data.images import EVENTS
 from snnlib.evidence import Effect, effect, magnitude, number
 from snnlib.run import Run
-from snnlib.series import KINDS
+from snnlib.series import CEILINGS, CROSS, networks_compared
 from snnlib.similarity import MEASURES
 from snnlib.studies.events import EventStudy
 from snnlib.studies.rows import SECOND, mean_accuracies
@@ -49,12 +49,12 @@ def split_in_words() -> str:
 def levels_in_words(results: EventStudy) -> str:
     """The mean similarities that the shortfalls are made of, on both inputs, over the same layers."""
     sides = claims.layered(*results.sides)
-    cross, snn, ann = (f"{one} × {other}" for one, other in (KINDS, (KINDS[0],) * 2, (KINDS[1],) * 2))
+    snn, ann = map(networks_compared, CEILINGS)
     said = []
     for where, side in zip(("events", "images"), sides, strict=True):
         means = [effect("", _mean, list(of)) for of in zip(*side, strict=True)]
         ceilings = f", its ceilings {snn} {number(means[1].value)} and {ann} {number(means[2].value)}"
-        said.append(f"on {where} {cross} **{means[0].numbers()}**{ceilings * results.events.several}")
+        said.append(f"on {where} {CROSS} **{means[0].numbers()}**{ceilings * results.events.several}")
     layers = sides[0][0][0].sizes["layer"]
     return (
         f"Mean CKA over the {layers} layers that have a value in all of these comparisons: {'; '.join(said)} "
@@ -116,8 +116,9 @@ def control_in_words(results: EventStudy) -> str:
             "There is none here: it was left out by `control = False`, or the still images of this page are not those "
             "of the preset, for which it is made."
         )
-    by_task, more = claims.beyond(*results.sides, control.triples)
-    layers = claims.layered(*results.sides, control.triples)[0][0][0].sizes["layer"]
+    sides = claims.layered(*results.sides, control.triples)
+    by_task, more = claims.beyond(*sides)
+    layers = sides[0][0][0].sizes["layer"]
     right = mean_accuracies(accuracies(control.networks), control.n_test)
     word = Bound(magnitude(by_task), claims.MARGIN).word
     return (
