@@ -81,6 +81,7 @@ def effect(
     level: float = 0.95,
     *,
     pairs: bool = True,
+    stretch: float = 1.0,
 ) -> Effect:
     """The mean over pairs of networks of a number computed from each, with its interval over images and seeds.
 
@@ -92,6 +93,7 @@ def effect(
             The array of a single pair may stand for itself.
         level: probability that the interval should cover.
         pairs: whether an array is of two networks, as `Effect` has it.
+        stretch: by how much the error over seeds is larger than the scatter shows, see `stretch_for_shared`.
 
     Returns:
         The effect. With a single pair nothing is known of other seeds: the interval is that over images alone.
@@ -100,7 +102,7 @@ def effect(
         ValueError: no results.
     """
     values, left_out, n_images = _numbers(what, measure, results)
-    low, high = interval(values, left_out, level)
+    low, high = interval(values, left_out, level, stretch)
     return Effect(what, float(values.mean()), low, high, n_images, len(values), pairs)
 
 
@@ -124,7 +126,7 @@ def difference(
     Args:
         what, measure, level: as in `effect`.
         first, second: results as in `effect`, of either side.
-        stretch: by how much the errors over seeds are larger than the scatter shows, see `stretch_for_shared`.
+        stretch: as in `effect`, of either side.
 
     Returns:
         The effect; `seeds` is the smaller number of pairs. With a single pair on one side the interval is that over
@@ -158,27 +160,20 @@ def _numbers(
     return np.array([t[0] for t in theta]), [t[1:] for t in theta], n_images
 
 
-def allowing_for_shared(found: Effect, *shared: Sequence[xr.DataArray]) -> Effect:
-    r"""The effect, its interval widened where pairs of networks share what each of them is compared with.
+def stretch_for_shared(pairs: int, *shared: Sequence[xr.DataArray]) -> float:
+    r"""How much larger than its scatter shows the error over seeds is where pairs share what each is compared with.
 
     The pairs of seeds (0, 1) and (1, 0) have one SNN x SNN and one ANN x ANN between them, and what chance did to these
     two ceilings is not in the scatter of the pairs. Let :math:`\sigma^2` be the variance that every comparison of two
     networks has of its own. (What a network brings into all its comparisons cancels between pairs and ceilings.) The
     mean over :math:`K` pairs has :math:`\sigma^2 / K` of it, which is what the scatter shows, and the mean of two kinds
     of ceilings, :math:`C` different ones of each, another :math:`\sigma^2 / (2C)`. So with fewer ceilings than pairs
-    the interval is taken :math:`\sqrt{1 + K / (2C)}` times as wide.
+    the error is :math:`\sqrt{1 + K / (2C)}` times as large. That over images is not: all pairs see the same images.
 
     Args:
-        found: an effect over pairs of networks.
+        pairs: how many pairs of networks, :math:`K`.
         shared: for each kind of ceiling an array a pair, equal ones being the same ceiling.
     """
-    stretch = stretch_for_shared(found.seeds, *shared)
-    low, high = (found.value + stretch * (end - found.value) for end in (found.low, found.high))
-    return replace(found, low=low, high=high)
-
-
-def stretch_for_shared(pairs: int, *shared: Sequence[xr.DataArray]) -> float:
-    """How many times as wide `allowing_for_shared` takes an interval over so many pairs of networks; at least 1."""
     different = min((len({a.values.tobytes() for a in arrays}) for arrays in shared), default=pairs)
     return 1.0 if different >= pairs else math.sqrt(1 + pairs / (2 * different))
 

@@ -30,7 +30,7 @@ Part = tuple[float, float]
 
 
 def interval(
-    values: Sequence[float], left_out: Sequence[Sequence[float]] = (), level: float = 0.95
+    values: Sequence[float], left_out: Sequence[Sequence[float]] = (), level: float = 0.95, stretch: float = 1.0
 ) -> tuple[float, float]:
     """The module's interval around the mean of values, one a pair of networks.
 
@@ -38,6 +38,7 @@ def interval(
         values: one number a pair.
         left_out: for each value those with one group of images left out, the same groups for all; or nothing.
         level: probability that the interval should cover.
+        stretch: by how much the error over seeds is larger than the scatter of the pairs shows.
 
     Returns:
         (low, high); nan where nothing is known of the error, or a number is none.
@@ -46,7 +47,7 @@ def interval(
         ValueError: other numbers of groups for some values than for others.
     """
     values = np.asarray(values, dtype=float)
-    known = [seed_error(values), image_error(means_left_out(left_out))]
+    known = [seed_error(values, stretch), image_error(means_left_out(left_out))]
     return around(float(values.mean()), [part for part in known if part], level)
 
 

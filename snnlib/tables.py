@@ -103,10 +103,7 @@ def means_in_common(*comparisons: xr.DataArray, kind: str | None = None) -> list
 
     `kind`: of layers of this kind alone, such as "sum" for the outputs of residual blocks.
     """
-    found = [by_name(cka, kind) for cka in comparisons]
-    values = np.array([[of.get(name, np.nan) for name in found[0]] for of in found])
-    common = np.isfinite(values).all(0)
-    return values[:, common].mean(1).tolist() if common.any() else [float("nan")] * len(found)
+    return [float(one.mean()) for one in in_common(*map(of_corresponding, comparisons), kind=kind)]
 
 
 def in_common(*layered: xr.DataArray, kind: str | None = None) -> list[xr.DataArray]:
@@ -123,13 +120,6 @@ def in_common(*layered: xr.DataArray, kind: str | None = None) -> list[xr.DataAr
     return [one.sel(layer=names) for one in layered]
 
 
-def by_name(cka: xr.DataArray, kind: str | None = None) -> dict[str, float]:
-    """CKA of corresponding layers, (layer_a, layer_b), by their name; of layers of one kind alone where it is given."""
-    names, kinds = cka["layer_a"].values.tolist(), cka["kind_a"].values.tolist()
-    of_kind = ((a, b) for a, b in same_layers(cka) if kind is None or kinds[a] == kind)
-    return {names[a]: float(cka.values[a, b]) for a, b in of_kind}
-
-
 def by_measure(similarity: xr.DataArray, series: str) -> pd.DataFrame:
     """The layers of one measure of corresponding layers, (layer,) or (group, layer); columns as in `corresponding`."""
     columns = {name: similarity[name].values for name in ("layer", "kind", "stage")}
@@ -143,12 +133,15 @@ def by_measure(similarity: xr.DataArray, series: str) -> pd.DataFrame:
 
 
 def over_seeds(
-    tables: Sequence[pd.DataFrame], by: Sequence[str] = ("series", "layer", "position", "kind", "stage")
+    tables: Sequence[pd.DataFrame],
+    by: Sequence[str] = ("series", "layer", "position", "kind", "stage"),
+    stretch: float = 1.0,
 ) -> pd.DataFrame:
     """Mean of `value` over tables of the same layout, one a pair of networks, with its interval over images and seeds.
 
     Columns low and high are the 95 % interval of `snnlib.intervals.interval`: of images where the tables have groups of
     images left out, of seeds where there are several tables. Where there is neither, the columns are left out.
+    `stretch` is that of `interval`.
 
     Raises:
         ValueError: tables with other rows, in another order or of other groups, than the first; a row twice.
@@ -166,7 +159,7 @@ def over_seeds(
     values = np.stack([table["value"].to_numpy(float).reshape(groups, -1) for table in by_group])
     summary = order.assign(value=values[:, 0].mean(0))
     if len(tables) > 1 or groups > 1:
-        intervals = [interval(row[:, 0], row[:, 1:]) for row in np.moveaxis(values, 2, 0)]
+        intervals = [interval(row[:, 0], row[:, 1:], stretch=stretch) for row in np.moveaxis(values, 2, 0)]
         summary["low"], summary["high"] = np.transpose(intervals)
     return summary
 

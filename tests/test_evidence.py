@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from snnlib.evidence import Effect, allowing_for_shared, difference, effect, share, stretch_for_shared
+from snnlib.evidence import Effect, difference, effect, share, stretch_for_shared
 from snnlib.intervals import interval
 
 MEAN = lambda array: float(array)  # noqa: E731
@@ -66,6 +66,15 @@ def test_pairs_share_their_images_and_so_that_error_does_not_shrink() -> None:
     assert (four.low, four.high) == pytest.approx((one.low, one.high))
 
 
+def test_what_pairs_share_widens_the_error_over_seeds_and_not_that_over_images() -> None:
+    x = np.random.default_rng(3).normal(size=64)
+    same_pairs, no_groups = [jackknifed(x)] * 4, [xr.DataArray(value) for value in x[:4]]
+    for results, stretched in ((same_pairs, 1), (no_groups, 2)):
+        plain, wide = (effect("", MEAN, results, stretch=stretch) for stretch in (1, 2))
+        assert wide.high - wide.low == pytest.approx(stretched * (plain.high - plain.low))
+        assert wide.value == plain.value
+
+
 @pytest.mark.parametrize(("pairs", "least"), [(1, 0.93), (2, 0.93), (3, 0.93), (5, 0.93)])
 @pytest.mark.parametrize("spread", [0.0, 0.15, 0.5, 3.0])
 def test_the_interval_covers_a_known_truth(pairs: int, least: float, spread: float) -> None:
@@ -93,8 +102,8 @@ def test_the_interval_covers_a_known_truth_where_two_pairs_share_their_ceilings(
         snn, ann = of_networks * rng.normal(size=(2, 2))
         ceilings = drawn(snn.sum()), drawn(ann.sum())
         pairs = [(drawn(snn[i] + ann[1 - i]), *ceilings) for i in (0, 1)]
-        found = effect("", lambda cross, a, b: float(cross - (a + b) / 2), pairs)
-        found = allowing_for_shared(found, *([pair[i] for pair in pairs] for i in (1, 2)))
+        stretch = stretch_for_shared(2, *([pair[i] for pair in pairs] for i in (1, 2)))
+        found = effect("", lambda cross, a, b: float(cross - (a + b) / 2), pairs, stretch=stretch)
         hits += found.low <= 0 <= found.high
     least = 0.94 if of_networks == 0 else 0.95  # with nothing of the networks' own it is exactly 0.95
     assert least <= hits / runs <= (0.96 if of_networks == 0 else 0.99)

@@ -20,7 +20,7 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.claims.verdict import Bound, Claim, Verdict, judge
-from snnlib.evidence import Effect, allowing_for_shared, effect
+from snnlib.evidence import Effect, effect, stretch_for_shared
 from snnlib.tables import means_in_common, same_layers
 
 PAGE = "02_spatial_cka"
@@ -83,8 +83,8 @@ def c2(
 ) -> Verdict:
     """Judge C2. Arrays as in `c1`, one a pair of networks; without ceilings (one seed) it is undecided.
 
-    With two seeds both pairs have the same two ceilings, and the interval is the wider for it; with more, the ceilings
-    of different pairs are different comparisons.
+    With two seeds both pairs have the same two ceilings, and the error over seeds is the larger for it; with more, the
+    ceilings of different pairs are different comparisons.
     """
     return judge(C2, corresponding_depth(cross, untrained, shuffled, ceilings))
 
@@ -106,8 +106,8 @@ def corresponding_depth(
         what = f"{begin}CKA of {outputs} above the middle between {name} and ceiling"
         if ceilings:
             together = [(a, null, *both) for a, null, both in zip(cross, nulls, ceilings, strict=True)]
-            found = effect(what, _above_the_middle, together)
-            bounds.append(Bound(allowing_for_shared(found, *zip(*ceilings, strict=True)), 0.0))
+            stretch = stretch_for_shared(len(cross), *zip(*ceilings, strict=True))
+            bounds.append(Bound(effect(what, _above_the_middle, together, stretch=stretch), 0.0))
         else:
             bounds.append(Bound(effect(what, lambda _: np.nan, cross), 0.0))  # unknown, of these images and pairs
     what = f"{begin}CKA lost by taking the {outputs} at the same place, not the most similar"

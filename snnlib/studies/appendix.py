@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -165,12 +164,8 @@ def by_operation(results: FurtherCase) -> dict[str, str]:
 
 def _mean(comparisons: Sequence[xr.DataArray], layers: Sequence[str]) -> Effect:
     """The mean CKA of some corresponding layers, over pairs of networks."""
-
-    def mean(cka: xr.DataArray) -> float:
-        values = tables.by_name(cka)
-        return float(np.mean([values[name] for name in layers]))
-
-    return effect("CKA of corresponding layers", mean, comparisons)
+    of_layers = [tables.of_corresponding(cka).sel(layer=list(layers)) for cka in comparisons]
+    return effect("CKA of corresponding layers", lambda cka: float(cka.mean(skipna=False)), of_layers)
 
 
 def examples(run: Run) -> xr.DataArray | None:

@@ -64,16 +64,14 @@ class Comparison:
         """How far SNN × ANN lies below its ceiling along depth, as rows for `charts.depth_curve`, by all measures."""
         by_measure_of = {MEASURES["cka"].title: claims.by_layer(self.triples)}
         by_measure_of |= {MEASURES[name].title: self.by_measure(name) for name in SECOND}
+        stretch = stretch_for_shared(len(self.cross), self.snn, self.ann)
         curves = [
-            over_seeds([by_measure(_shortfall(*triple), series) for triple in triples]).assign(measure=title)
+            over_seeds([by_measure(_shortfall(*triple), series) for triple in triples], stretch=stretch).assign(
+                measure=title
+            )
             for title, triples in by_measure_of.items()
         ]
-        table = pd.concat(curves, ignore_index=True)
-        if "low" in table:
-            stretch = stretch_for_shared(len(self.cross), self.snn, self.ann)
-            ends = {end: table["value"] + stretch * (table[end] - table["value"]) for end in ("low", "high")}
-            table = table.assign(**ends)
-        return table
+        return pd.concat(curves, ignore_index=True)
 
     @property
     def triples(self) -> list[claims.Triple]:

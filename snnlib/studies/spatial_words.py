@@ -9,7 +9,7 @@ import xarray as xr
 
 from snnlib import tables
 from snnlib.claims import spatial as claims
-from snnlib.evidence import Effect, allowing_for_shared, effect, number, share, span
+from snnlib.evidence import Effect, effect, number, share, span, stretch_for_shared
 from snnlib.series import ANNS, CEILINGS, CROSS, KINDS, SNNS, UNTRAINED, networks_compared
 from snnlib.similarity import MEASURES
 from snnlib.studies.rows import accuracy_in_words
@@ -94,8 +94,8 @@ def levels_in_words(results: Spatial) -> str:
     if not results.ceilings:
         return f"{said} ({cross.basis()})."
     ceiling = effect("", _mean_of_ceilings, together)
-    below = effect("", lambda *arrays: _mean_of_ceilings(*arrays) - mean(0)(*arrays), together)
-    below = allowing_for_shared(below, *_by_kind(results))
+    stretch = stretch_for_shared(len(results.cross), *_by_kind(results))
+    below = effect("", lambda *arrays: _mean_of_ceilings(*arrays) - mean(0)(*arrays), together, stretch=stretch)
     so = ": two of a kind are more alike" * (below.low > 0)
     return (
         f"{said}; the ceiling, the mean of two SNNs and two ANNs, {number(ceiling.value)}. The ceiling minus SNN × ANN "
