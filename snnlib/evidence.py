@@ -160,22 +160,25 @@ def _numbers(
     return np.array([t[0] for t in theta]), [t[1:] for t in theta], n_images
 
 
-def stretch_for_shared(pairs: int, *shared: Sequence[xr.DataArray]) -> float:
+def stretch_for_shared(pairs: int, *shared: Sequence[xr.DataArray], weight: float = 1.0) -> float:
     r"""How much larger than its scatter shows the error over seeds is where pairs share what each is compared with.
 
     The pairs of seeds (0, 1) and (1, 0) have one SNN x SNN and one ANN x ANN between them, and what chance did to these
     two ceilings is not in the scatter of the pairs. Let :math:`\sigma^2` be the variance that every comparison of two
-    networks has of its own. (What a network brings into all its comparisons cancels between pairs and ceilings.) The
-    mean over :math:`K` pairs has :math:`\sigma^2 / K` of it, which is what the scatter shows, and the mean of two kinds
-    of ceilings, :math:`C` different ones of each, another :math:`\sigma^2 / (2C)`. So with fewer ceilings than pairs
-    the error is :math:`\sqrt{1 + K / (2C)}` times as large. That over images is not: all pairs see the same images.
+    networks has of its own, and :math:`w` the weight that the mean of the two ceilings has beside a pair's own
+    comparison. The mean over :math:`K` pairs has :math:`\sigma^2 / K` of it, which is what the scatter shows, and the
+    mean of two kinds of ceilings, :math:`C` different ones of each, another :math:`w^2 \sigma^2 / (2C)`. So with fewer
+    ceilings than pairs the error is :math:`\sqrt{1 + w^2 K / (2C)}` times as large. (What a network brings into all its
+    comparisons cancels between pairs and ceilings where :math:`w = 1`; where less of it does, the scatter shows more of
+    it than is left.) The error over images is no larger: all pairs see the same images.
 
     Args:
         pairs: how many pairs of networks, :math:`K`.
         shared: for each kind of ceiling an array a pair, equal ones being the same ceiling.
+        weight: :math:`w`, at most 1.
     """
     different = min((len({a.values.tobytes() for a in arrays}) for arrays in shared), default=pairs)
-    return 1.0 if different >= pairs else math.sqrt(1 + pairs / (2 * different))
+    return 1.0 if different >= pairs else math.sqrt(1 + weight**2 * pairs / (2 * different))
 
 
 def magnitude(signed: Effect) -> Effect:

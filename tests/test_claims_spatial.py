@@ -212,7 +212,7 @@ def test_c2_is_less_sure_with_one_ceiling_for_all_pairs() -> None:
              for low in arguments[1:]]  # fmt: skip
     for bound, bare in zip(verdict.bounds, alone, strict=False):
         assert bound.effect.seeds == 4
-        assert bound.effect.high - bound.effect.low == pytest.approx(np.sqrt(3) * (bare.high - bare.low))
+        assert bound.effect.high - bound.effect.low == pytest.approx(np.sqrt(1.5) * (bare.high - bare.low))
     assert verdict.word == "supported"
 
 

@@ -90,8 +90,11 @@ def test_the_interval_covers_a_known_truth(pairs: int, least: float, spread: flo
     assert least <= hits / runs <= (0.975 if pairs == 1 else 0.995)
 
 
+@pytest.mark.parametrize("weight", [1.0, 0.5])  # of a shortfall, and of a distance to the middle below a ceiling
 @pytest.mark.parametrize("of_networks", [0.0, 1.0])
-def test_the_interval_covers_a_known_truth_where_two_pairs_share_their_ceilings(of_networks: float) -> None:
+def test_the_interval_covers_a_known_truth_where_two_pairs_share_their_ceilings(
+    of_networks: float, weight: float
+) -> None:
     """Two seeds: a comparison is the sum of what either network brings into all of its own, and of what is its own."""
     rng, hits, runs = np.random.default_rng(8), 0, 2000
 
@@ -102,8 +105,8 @@ def test_the_interval_covers_a_known_truth_where_two_pairs_share_their_ceilings(
         snn, ann = of_networks * rng.normal(size=(2, 2))
         ceilings = drawn(snn.sum()), drawn(ann.sum())
         pairs = [(drawn(snn[i] + ann[1 - i]), *ceilings) for i in (0, 1)]
-        stretch = stretch_for_shared(2, *([pair[i] for pair in pairs] for i in (1, 2)))
-        found = effect("", lambda cross, a, b: float(cross - (a + b) / 2), pairs, stretch=stretch)
+        stretch = stretch_for_shared(2, *([pair[i] for pair in pairs] for i in (1, 2)), weight=weight)
+        found = effect("", lambda cross, a, b: float(cross - weight * (a + b) / 2), pairs, stretch=stretch)
         hits += found.low <= 0 <= found.high
     least = 0.94 if of_networks == 0 else 0.95  # with nothing of the networks' own it is exactly 0.95
     assert least <= hits / runs <= (0.96 if of_networks == 0 else 0.99)

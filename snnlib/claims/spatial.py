@@ -106,7 +106,7 @@ def corresponding_depth(
         what = f"{begin}CKA of {outputs} above the middle between {name} and ceiling"
         if ceilings:
             together = [(a, null, *both) for a, null, both in zip(cross, nulls, ceilings, strict=True)]
-            stretch = stretch_for_shared(len(cross), *zip(*ceilings, strict=True))
+            stretch = stretch_for_shared(len(cross), *zip(*ceilings, strict=True), weight=0.5)  # as in the middle
             bounds.append(Bound(effect(what, _above_the_middle, together, stretch=stretch), 0.0))
         else:
             bounds.append(Bound(effect(what, lambda _: np.nan, cross), 0.0))  # unknown, of these images and pairs
