@@ -30,17 +30,29 @@ ATTACK_ROOMS = (*RESULT_ROOMS, "attacks")
 # No network bears on examples of a data set: the choice of images does, or how events are simulated or read.
 SAMPLE_ROOMS = ("data/samples.py",)
 STREAM_ROOMS = tuple(f"data/{name}.py" for name in ("events", "example", "readers", "recorded", "simulate"))
+ROOMS = (TRAINING_ROOMS, RESULT_ROOMS, ATTACK_ROOMS, SAMPLE_ROOMS, STREAM_ROOMS)
 
 
 def provenance(rooms: tuple[str, ...]) -> dict[str, Any]:
     """Everything a card says of the circumstances, `rooms` being the code that bears on it. JSON types only."""
     return {
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made": now(),
         "commit": git_commit(),
         "code": code_fingerprint(rooms),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "hardware": hardware(),
     }
+
+
+def note_code() -> None:
+    """Read the code of all rooms now, when this process has just imported it: later somebody may have edited it."""
+    for rooms in ROOMS:
+        code_fingerprint(rooms)
+
+
+def now() -> str:
+    """The time, as cards have it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def git_commit() -> str | None:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snnlib.entries import Entry, OtherCode, damage, read_card, seal, whole_folder
-from snnlib.provenance import code_fingerprint, provenance
+from snnlib.provenance import code_fingerprint, note_code, now, provenance
 from snnlib.shelves import Shelves
 from snnlib.spec import DataSpec, Spec, SpecError
 from snnlib.working import Working
@@ -209,6 +209,10 @@ class Store(Shelves):
         if before and (reason := self.outdated(spec, before.card)):
             print(f"{spec.name} in the cache {reason}: it is made again", file=sys.stderr)
         context = Working(self, spec, self.cache / "working" / spec.name, siblings, stop)
+        note_code()
+        circumstances = provenance(
+            experiments.rooms(spec)
+        )  # the commit that computes, whatever is checked out meanwhile
         started = time.perf_counter()
         value = experiments.compute(spec, context)
         duration = time.perf_counter() - started - context.waited
@@ -216,7 +220,7 @@ class Store(Shelves):
         entries.mkdir(parents=True, exist_ok=True)
         with whole_folder(entries / spec.name, self.cache) as folder:
             card = {"kind": type(spec).__name__, "hash": spec.hash, "spec": spec.model_dump(mode="json")}
-            card |= provenance(experiments.rooms(spec))
+            card |= circumstances | {"made": now()}
             card |= {"duration": duration, "images": context.shown, "inputs": context.inputs}
             card |= experiments.write(value, folder)  # may know the duration better: a training that was resumed does
             seal(folder, card)

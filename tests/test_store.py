@@ -15,7 +15,7 @@ import xarray as xr
 from PIL import Image
 
 from snnlib import entries as entries_room
-from snnlib import experiments
+from snnlib import experiments, provenance
 from snnlib.parameters import Parameters
 from snnlib.run import Run
 from snnlib.spec import CompareSpec, RatesSpec, SpecError
@@ -47,6 +47,26 @@ def test_the_card_says_where_a_network_comes_from(run):
     assert card["hardware"]["threads"] == torch.get_num_threads()
     assert card["duration"] == sum(epoch["seconds"] for epoch in card["history"]) > 0
     assert {"commit", "made", "code", "parameters"} <= card.keys()
+
+
+def test_a_card_has_the_code_and_the_commit_that_computed(run, monkeypatch):
+    """Hours may pass meanwhile, in which somebody mends the code, commits it, and reads what is there."""
+    spec, compute, commits = untrained(run), experiments.compute, ["before"]
+    monkeypatch.setattr(provenance, "git_commit", lambda: commits[-1])
+    provenance.code_fingerprint.cache_clear()
+
+    def slowly(*arguments):
+        commits.append("after")
+        monkeypatch.setattr(provenance, "code_without_words", lambda _: "mended")
+        return compute(*arguments)
+
+    monkeypatch.setattr(experiments, "compute", slowly)
+    run.store.get(spec)
+    card = run.store.find(spec).card
+    assert card["commit"] == "before"
+    monkeypatch.undo()
+    provenance.code_fingerprint.cache_clear()
+    assert card["code"] == provenance.code_fingerprint(experiments.rooms(spec))
 
 
 def test_a_comparison_brings_its_networks_and_comes_back_as_it_was(run, computed):
