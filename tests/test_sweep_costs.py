@@ -58,6 +58,7 @@ def test_forecasts_follow_the_measured_speed(tmp_path, monkeypatch):
     untrained = found.of(spec.model_copy(update={"epochs": 0, "batch_size": 8}), 50_000, 10_000)
     assert untrained.seconds == pytest.approx(50_000 / 3 * seconds(model, CIFAR), rel=1e-6)
     weights, layer = 4 * footprint(model, CIFAR).parameters, 4 * 16 * 32 * 32 * 8  # bytes; of T = 8 steps
+    assert cost.each == costs.BASE + 3 * 4 * footprint(ModelSpec(T=8), CIFAR).parameters, "with gradients and momenta"
     assert untrained.memory == costs.BASE + weights + 256 * 4 * layer, "no gradients: two layers before, two after"
     twice = CompareSpec(a=spec, b=spec.model_copy(update={"seed": 1}), n_images=64)
     assert found.of(twice, 1, 1).seconds > 0

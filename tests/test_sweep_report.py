@@ -9,7 +9,7 @@ from test_sweep import FILES
 from snnlib import provenance, sweep
 from snnlib.entries import Entry
 from snnlib.provenance import hardware
-from snnlib.spec import ModelSpec, TrainSpec
+from snnlib.spec import AttackSpec, CompareSpec, ModelSpec, SamplesSpec, TrainSpec
 from snnlib.sweep import report
 from snnlib.sweep.costs import rate_of
 from snnlib.sweep.footprints import footprint
@@ -95,11 +95,22 @@ def test_the_work_of_a_preset_is_that_of_its_list():
     assert row["results"] == len(plan.results)
     spec = TrainSpec(model=ModelSpec(spiking=False), data=CIFAR, epochs=300, batch_size=128)
     once = sum(multiply_adds((16, 32, 64), 32))
-    assert report.multiply_adds(spec) == 300 * once * (3 * 50_000 + 10_000)
+    assert report.of_training(spec) == 300 * once * (3 * 50_000 + 10_000)
+
+
+def test_the_work_of_a_result_is_that_of_the_passes_of_its_networks():
+    once = sum(multiply_adds((16, 32, 64), 32))
+    a, b = (TrainSpec(model=ModelSpec(spiking=False), data=CIFAR, epochs=9, batch_size=128, seed=s) for s in (0, 1))
+    assert report.of_result(CompareSpec(a=a, b=b, n_images=64)) == 64 * 2 * once
+    attack = AttackSpec(source=a, targets=(a, b), epsilons=(0.1, 0.2), steps=5, n_images=64)
+    assert report.of_result(attack) == 64 * once * (2 * 5 * 3 + 3 * 2), (
+        "steps forward and back, then clean and attacked"
+    )
+    assert report.of_result(SamplesSpec(data=CIFAR)) == 0
 
 
 def test_hours_are_work_by_speed():
     work = sweep.work_of_presets([]).assign()
-    work.loc[0] = ["paper", 1, 1, 3.6e18]
+    work.loc[0] = ["paper", 1, 1, 3.5e18, 1e17]
     found = sweep.hours_at(work, teraops=(1, 10), gpus=(1, 4))
     assert found.iloc[:, 2:].to_numpy().tolist() == [[1000, 250], [100, 25]]

@@ -55,10 +55,15 @@ FLOATS = 4  # bytes of a number
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds on this machine when nothing else runs there, and bytes of memory at the peak."""
+    """Seconds on this machine when nothing else runs there, and bytes of memory at the peak.
+
+    `each`: of the memory, what each of several processes has for itself that train a network together; the rest, which
+    grows with the images of a batch, they share.
+    """
 
     seconds: float
     memory: float
+    each: float
 
 
 @dataclass(frozen=True)
@@ -98,10 +103,11 @@ class Costs:
         if isinstance(spec, TrainSpec):
             return self._training(spec, n_train, n_test)
         if isinstance(spec, SamplesSpec | StreamSpec):
-            return Cost(EXAMPLE, BASE)
+            return Cost(EXAMPLE, BASE, BASE)
         memory = BASE + AT_ONCE * sum(footprint(one.model, one.data).kept for one in networks_of(spec))
         attack, passes = self._passes(spec)
-        return Cost(spec.n_images * (attack + passes * (1 + self._comparing(type(spec).__name__))), memory)
+        seconds = spec.n_images * (attack + passes * (1 + self._comparing(type(spec).__name__)))
+        return Cost(seconds, memory, memory)
 
     def per_image(self, model: ModelSpec, data: DataSpec) -> float:
         """Seconds of a training step, by image."""
@@ -111,20 +117,16 @@ class Costs:
         images = spec.epochs * (n_train + FORWARD * n_test) if spec.epochs else FORWARD * n_train
         found = footprint(spec.model, spec.data)
         if spec.epochs:  # weights, gradients, momenta
-            memory = 3 * FLOATS * found.parameters + spec.batch_size * found.kept
+            own, of_images = 3 * FLOATS * found.parameters, spec.batch_size * found.kept
         else:  # looks at as many images at once as a comparison, and learns nothing
-            memory = FLOATS * found.parameters + AT_ONCE * found.passing
-        return Cost(images * self.per_image(spec.model, spec.data), BASE + memory)
+            own, of_images = FLOATS * found.parameters, AT_ONCE * found.passing
+        return Cost(images * self.per_image(spec.model, spec.data), BASE + own + of_images, BASE + own)
 
     def _passes(self, spec: Any) -> tuple[float, float]:
         """Seconds that an image of a result takes: in the steps of an attack, and in forward passes to be compared."""
-        shown, attack = list(networks_of(spec)), 0.0
-        if isinstance(spec, AttackSpec):
-            shown = [*spec.targets] * (1 + len(spec.epsilons))  # the clean images, too
-            if spec.source:
-                steps = len(spec.epsilons) * (spec.steps or 1)
-                attack = steps * self.per_image(spec.source.model, spec.source.data)
-        return attack, FORWARD * sum(self.per_image(network.model, network.data) for network in shown)
+        attacked, shown = passes_of(spec)
+        forward = FORWARD * sum(self.per_image(network.model, network.data) for network in shown)
+        return sum(self.per_image(network.model, network.data) for network in attacked), forward
 
     @functools.cache  # noqa: B019 -- an object for the length of a command
     def _comparing(self, kind: str) -> float:
@@ -136,6 +138,14 @@ class Costs:
                 attack, passes = self._passes(spec)
                 found.append(max(0.0, (entry.card["duration"] / spec.n_images - attack) / passes - 1))
         return median(found) if found else COMPARING
+
+
+def passes_of(spec: Any) -> tuple[list[TrainSpec], list[TrainSpec]]:
+    """The networks that an image of a result passes, each as often as it does: forward and back, and forward alone."""
+    if not isinstance(spec, AttackSpec):
+        return [], list(networks_of(spec))
+    steps = len(spec.epsilons) * (spec.steps or 1) if spec.source else 0
+    return [spec.source] * steps, [*spec.targets] * (1 + len(spec.epsilons))  # the clean images, too
 
 
 def per_image(rates: Sequence[Rate], model: ModelSpec, data: DataSpec) -> float:

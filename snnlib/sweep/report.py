@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -11,11 +12,12 @@ from snnlib.data.images import KNOWN
 from snnlib.entries import Entry
 from snnlib.provenance import machine
 from snnlib.spec import PRESETS, TrainSpec
-from snnlib.sweep.costs import FORWARD, is_trained, machine_of, per_image, processes_of, rate_of, threads_of
+from snnlib.sweep.costs import FORWARD, is_trained, machine_of, passes_of, per_image, processes_of, rate_of, threads_of
 from snnlib.sweep.footprints import operations
 from snnlib.sweep.listing import listing
 
 BACKWARD = 2  # a backward pass multiplies twice as often as a forward pass
+WORK = ("multiply-adds of the trainings", "multiply-adds of the results")
 REACHED = ("machine", "threads", "network", "images a second", "10⁹ multiply-adds a second")
 CHECKED = ("machine", "threads", "network", "forecast (s)", "at the fastest epoch's pace (s)", "off by", "took (s)")
 
@@ -70,30 +72,44 @@ def _made_by(entry: Entry) -> tuple[str, int]:
 
 
 def work_of_presets(presets: Iterable[str] = tuple(PRESETS)) -> pd.DataFrame:
-    """For each preset, how many networks it trains, how many results it compares, and the trainings' multiply-adds."""
+    """For each preset, how many networks it trains and how many results it computes, and what either multiplies."""
     rows = []
     for preset in presets:
         asked = listing(preset)
         trained = [spec for spec in asked if isinstance(spec, TrainSpec) and spec.epochs]
         results = [spec for spec in asked if not isinstance(spec, TrainSpec)]
-        rows.append((preset, len(trained), len(results), sum(multiply_adds(spec) for spec in trained)))
-    return pd.DataFrame(rows, columns=["preset", "networks", "results", "multiply-adds of the trainings"])
+        work = (sum(map(of_training, trained)), sum(map(of_result, results)))
+        rows.append((preset, len(trained), len(results), *work))
+    return pd.DataFrame(rows, columns=["preset", "networks", "results", *WORK])
 
 
-def multiply_adds(spec: TrainSpec) -> float:
-    """Of a training on the whole data set, the looks at the test images included."""
+def of_training(spec: TrainSpec) -> float:
+    """Multiply-adds of a training on the whole data set, the looks at the test images included."""
     n_train, n_test = KNOWN[spec.data.dataset].sizes
     return spec.epochs * operations(spec.model, spec.data) * ((1 + BACKWARD) * n_train + n_test)
 
 
+def of_result(spec: Any) -> float:
+    """Multiply-adds of the networks in a result: passes of all images, and of the steps of an attack, back as well.
+
+    What is computed of the features then, above all Gram matrices, is not among them.
+    """
+    attacked, shown = passes_of(spec)
+    attack = (1 + BACKWARD) * sum(operations(network.model, network.data) for network in attacked)
+    passes = attack + sum(operations(network.model, network.data) for network in shown)
+    return spec.n_images * passes if passes else 0.0  # examples of a data set pass no network
+
+
 def hours_at(work: pd.DataFrame, teraops: Sequence[float], gpus: Sequence[int]) -> pd.DataFrame:
     """Hours for the work of each preset at some sustained speeds, 10^12 multiply-adds a second, on some GPUs."""
-    total = "multiply-adds of the trainings"
     rows = [
         {
             "preset": row["preset"],
             "10¹² multiply-adds a second": speed,
-            **{f"{count} GPU{'s' * (count > 1)}": row[total] / (speed * 1e12 * count) / 3600 for count in gpus},
+            **{
+                f"{count} GPU{'s' * (count > 1)}": sum(row[list(WORK)]) / (speed * 1e12 * count) / 3600
+                for count in gpus
+            },
         }
         for _, row in work.iterrows()
         for speed in teraops
