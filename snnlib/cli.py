@@ -177,9 +177,12 @@ def _show(run: Any, items: list[Any], machine: str) -> None:
         rows.append((item.spec.name, type(item.spec).__name__.removesuffix("Spec").lower(), item.state, *shown))
     show(("item", "kind", "state", "time", "memory"), rows)
     seconds, memory = sum(cost.seconds for cost in missing), max((cost.memory for cost in missing), default=0)
+    begun = sum(item.state == "begun" for item in items)
     console.print(
         f"{len(items) - len(missing)} of {len(items)} are there; the rest takes about {as_text(seconds)} on "
         f"{machine}, one after the other, and at most {memory / 2**30:.1f} GB"
+        + f"; the {begun} begun are counted from their first epoch"
+        * bool(begun)
     )
 
 

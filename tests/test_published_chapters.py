@@ -72,6 +72,10 @@ def test_a_list_whose_networks_nobody_has_is_of_the_whole_data_set(tmp_path, mon
     longer = sweep.Sweep(sweep.read_plan(sweep.plan_file("paper")), tmp_path)
     assert longer.sizes[longer.data["cifar100"]] == KNOWN["cifar100"].sizes
     assert {item.state for item in longer.items() if item.chapters == ("a2_cifar100",)} == {"no data"}
+    # nor is one that asks for more images than the subset has to test with
+    laptop = sweep.read_plan(sweep.plan_file("laptop"))
+    longer = sweep.Sweep(replace(laptop, parameters={"n_images": 3000}, results=[]), tmp_path)
+    assert longer.sizes[longer.data["cifar100"]] == KNOWN["cifar100"].sizes
 
 
 def test_more_images_than_there_are_is_an_error_without_them_too(tmp_path, monkeypatch) -> None:

@@ -176,7 +176,7 @@ def test_two_networks_through_slurm(cluster, tmp_path):
     done = cluster.sh(
         f"{sys.executable} -m snakemake --snakefile {workflow / 'Snakefile'} {made}"
         f" --workflow-profile {workflow / 'profiles' / 'default'}"
-        " --executor slurm --slurm-status-command squeue --jobs 2 --keep-going"
+        " --executor slurm --slurm-status-command squeue --jobs 2"
         " --slurm-init-seconds-before-status-checks 5 --seconds-between-status-checks 2"
         f" --config preset={tmp_path / 'two.yaml'} machine=some-machine",
         **store,

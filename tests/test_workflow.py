@@ -18,7 +18,8 @@ import yaml
 from conftest import REPOSITORY
 from sweep_costs import write_speeds
 
-from snnlib import sweep
+from snnlib import build_model, sweep
+from snnlib.sweep.costs import BASE
 
 pytest.importorskip("snakemake", reason="needs the extra `sweep`")
 CHAPTER = "01_training"
@@ -70,7 +71,7 @@ class Workflow:
         self.environment = {**cleared, "SNNLIB_CACHE": str(self.cache), "SNNLIB_PUBLISHED": str(root / "none")}
 
     def start(self, *arguments, cores=2, **config):
-        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--keep-going", *arguments]
+        command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
         config = {"preset": self.root / "list.yaml", "machine": "some-machine", **config}
         command += ["--config", *(f"{name}={value}" for name, value in config.items())]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -109,12 +110,21 @@ def test_jobs_ask_for_what_their_processes_take_and_follow_the_list(workflow):
     network, compared = by_worth[0], by_worth[-1]
     assert (four[network]["gpu"], four[network]["threads"]) == ("4", "12")
     assert (four[compared]["gpu"], four[compared]["threads"]) == ("1", "3")
-    assert int(four[network]["mem_mb"]) == pytest.approx(4 * int(one[network]["mem_mb"]), abs=4)
+    weights = sum(p.numel() for p in build_model("resnet20", spiking=True, T=2, width=0.25, in_channels=1).parameters())
+    for_itself = 1.25 * (BASE + 3 * 4 * weights) / 2**20  # with gradients and momenta, in float32
+    assert int(four[network]["mem_mb"]) == pytest.approx(int(one[network]["mem_mb"]) + 3 * for_itself, abs=2)
     assert four[compared]["mem_mb"] == one[compared]["mem_mb"]
     # of some chapters there is no book
     other = workflow.root / "notebooks" / "02_other.ipynb"
     shutil.copy(workflow.root / "notebooks" / f"{CHAPTER}.ipynb", other)
     assert "rule book:" not in workflow.run("--dry-run", chapters=CHAPTER)
+    other.unlink()
+    # a page of which the list has nothing would train
+    other = workflow.root / "notebooks" / "02_spatial_cka.ipynb"
+    shutil.copy(workflow.root / "notebooks" / f"{CHAPTER}.ipynb", other)
+    said = workflow.run("--dry-run")
+    assert "list.yaml has nothing of 02_spatial_cka" in said
+    assert jobs(said) == {"all": 1, "compare": 2, "notebook": 1, "train": 4, "total": 8}
     other.unlink()
     # a page is drawn again where the code that draws it is newer
     said = workflow.run("--dry-run")
@@ -161,6 +171,15 @@ def test_the_whole_workflow(workflow):
     assert "Nothing to be done" in workflow.run()
     assert {path: path.stat().st_mtime_ns for path in workflow.site.rglob("*.html")} == ages
 
+    # with other parameters, though they ask for the same networks: the notebook, until it was executed with them
+    listed = workflow.root / "list.yaml"
+    written = listed.read_text()
+    listed.write_text(yaml.safe_dump(yaml.safe_load(written) | {"parameters": SMALL | {"seeds": [0, 1]}}))
+    for _ in range(2):
+        assert jobs(workflow.run("--dry-run")) == {"all": 1, "book": 1, "notebook": 1, "total": 3}
+    listed.write_text(written)
+    workflow.run("--touch")
+
     # with another page of prose: the book, and while that does not build, the one before
     intro = workflow.root / "book" / "intro.md"
     written = intro.read_text()
@@ -184,6 +203,16 @@ def test_the_whole_workflow(workflow):
     shutil.rmtree(workflow.cache / "entries" / lost)
     said = workflow.run("--dry-run")
     assert jobs(said) == {"all": 1, "book": 1, "notebook": 1, "train": 1, "total": 4}
+
+    # while that cannot be trained: what does not hang on it, all the same
+    (other,) = [name for name in made if name.startswith("cka-")]
+    shutil.rmtree(workflow.cache / "entries" / other)
+    (workflow.cache / "working" / lost).write_text("where its checkpoint would go")
+    process = workflow.start()
+    said = process.communicate(timeout=600)[0]
+    assert process.returncode == 1
+    assert said.count(f"{lost} failed") == 3, "it was tried again"
+    assert workflow.entries() == made - {lost}
 
 
 def kill_a_training_after_its_first_epoch(process, workflow):

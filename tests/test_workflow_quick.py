@@ -1,4 +1,4 @@
-"""The workflow on the whole of the preset `quick`, from an empty store, as README and guide have it typed."""
+"""The workflow on the whole of the preset `quick`, from an empty store, as the guide has it typed."""
 
 import shutil
 import subprocess
@@ -18,12 +18,12 @@ LOST = "cka-moving-digits-resnet20-snn-T4-w0.5-e10-s1-x-"
 
 @pytest.fixture
 def snakemake(tmp_path):
-    """Runs `snakemake --cores 2 --keep-going` in the repository, on an empty store, without what is published."""
+    """Runs `snakemake --cores 2` in the repository, on an empty store, without what is published."""
     cleared = {key: value for key, value in ALL_CORES.items() if key != "SNNLIB_DATA"}
     environment = {**cleared, "SNNLIB_CACHE": str(tmp_path / "cache"), "SNNLIB_PUBLISHED": str(tmp_path / "none")}
 
     def run(*arguments):
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--keep-going", *arguments]
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         done = subprocess.run(command, cwd=REPOSITORY, env=environment, timeout=3600, **streams, check=False)
         assert done.returncode == 0, done.stdout[-6000:]

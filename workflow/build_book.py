@@ -2,7 +2,7 @@
 
 It works on a copy of the book's sources, with the executed notebooks in place of the sources of theirs. Only prose
 pages with code, such as the front page, are executed; they are given what the plan gives its chapters. SITE is replaced
-as a whole once the build has succeeded.
+as a whole once the build has succeeded. If a page fails, SITE-reports has its traceback.
 """
 
 from __future__ import annotations
@@ -55,10 +55,15 @@ def main() -> int:
         program = Path(sys.executable).parent / "jupyter-book"
         command = [str(program), "build", "book/", "--all", "-W", "--keep-going"]
         done = subprocess.run(command, cwd=copy, check=False)
+        built, reports = copy / "book" / "_build" / "html", site.with_name(f"{site.name}-reports")
+        site.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(reports, ignore_errors=True)
         if done.returncode == 0:
-            site.parent.mkdir(parents=True, exist_ok=True)
             with whole_folder(site, site.parent) as whole:
-                shutil.copytree(copy / "book" / "_build" / "html", whole, dirs_exist_ok=True)
+                shutil.copytree(built, whole, dirs_exist_ok=True)
+        elif (built / "reports").is_dir():
+            shutil.copytree(built / "reports", reports)
+            print(f"The tracebacks are kept in {reports}.", file=sys.stderr)
         return done.returncode
 
 

@@ -4,7 +4,7 @@
 #   sudo apt-get install slurmctld slurmd slurm-client munge
 #   workflow/slurm.sh start FOLDER    # returns when the node is ready; FOLDER must be new or empty
 #   . FOLDER/environment              # the Slurm of this shell is now the one in FOLDER
-#   snakemake --executor slurm --slurm-status-command squeue --jobs 2 --keep-going
+#   snakemake --executor slurm --slurm-status-command squeue --jobs 2
 #   workflow/slurm.sh stop FOLDER     # ends its jobs and daemons, removes FOLDER
 #
 # All of it lies in FOLDER, nothing in /etc or /run. SLURMCTLD_PORT and SLURMD_PORT give its ports other numbers than

@@ -4,7 +4,7 @@ from snnlib.sweep.costs import Cost, Costs, measure
 from snnlib.sweep.listing import CHAPTERS, listing
 from snnlib.sweep.plan import Plan, papermill_options, plan_file, plan_text, read_plan
 from snnlib.sweep.report import checks, hours_at, throughput, work_of_presets
-from snnlib.sweep.runs import SPEEDS, Item, Sweep
+from snnlib.sweep.runs import SPEEDS, Item, Sweep, note
 
 __all__ = [
     "CHAPTERS",
@@ -18,6 +18,7 @@ __all__ = [
     "hours_at",
     "listing",
     "measure",
+    "note",
     "papermill_options",
     "plan_file",
     "plan_text",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import traceback
@@ -13,7 +14,7 @@ from typing import Literal
 
 from snnlib.candidates import candidates
 from snnlib.data.images import KNOWN
-from snnlib.entries import SUMS
+from snnlib.entries import SUMS, whole_file
 from snnlib.spec import DataSpec, Spec, SpecError, TrainSpec, networks_of
 from snnlib.store import Store
 from snnlib.sweep.costs import Cost, Costs
@@ -122,7 +123,9 @@ class Sweep:
     def stamp(self, groups: Mapping[str, Sequence[Spec]], folder: Path) -> None:
         """For a workflow engine, which knows files: one in `folder` for every group that is there, as old as that is.
 
-        The store decides what is there; a stamp of what it has lost, or does not count any more, is taken away.
+        The store decides what is there; a stamp of what it has lost, or does not count any more, is taken away. A stamp
+        has the names and checksums of what it stands for. Where others have come in their place, the stamp is of now,
+        however old these are: what was drawn from the former ones has to be drawn again.
         """
         folder.mkdir(parents=True, exist_ok=True)
         for name, specs in groups.items():
@@ -130,16 +133,20 @@ class Sweep:
             if None in entries:
                 stamp.unlink(missing_ok=True)
                 continue
-            age = max((entry.folder / SUMS).stat().st_mtime for entry in entries if entry)
-            if not stamp.exists() or stamp.stat().st_mtime != age:
-                stamp.touch()
+            sums = [entry.folder / SUMS for entry in entries if entry]
+            text = "".join(f"{file.parent.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n" for file in sums)
+            is_new = not stamp.exists() or not stamp.stat().st_size  # the engine's own, of a job that is done, is empty
+            note(stamp, text)
+            if is_new:
+                age = max(file.stat().st_mtime for file in sums)
                 os.utime(stamp, (age, age))
 
     def _look_up(self, name: str, how: dict[str, int], download: bool) -> None:
         """Note what a name of the list stands for: what the chapters would show without being told where data lie."""
         asked_for = bool(self.store.data_root or self.plan.parameters.get("dataset"))
         images, known = candidates(self.store, name, how, asked_for=asked_for, download=download)
-        shown = next((one for one in known if self._has_networks(name, one.data)), None)
+        least = self.plan.parameters.get("n_images") or 0
+        shown = next((one for one in known if one.n_test >= least and self._has_networks(name, one.data)), None)
         whole = next((one for one in known if one.data.fingerprint == KNOWN[name].fingerprint), None)
         if shown is None and images is not None:
             data, sizes = images.spec, (len(images.train), len(images.test))
@@ -168,6 +175,13 @@ class Sweep:
             return "no data"
         begun = (self.store.cache / "working" / spec.name / "checkpoint.pt").exists()
         return "begun" if begun else "missing"
+
+
+def note(path: Path, text: str) -> None:
+    """Write a text to a file; one that has it already stays as old as it is."""
+    if not path.exists() or path.read_text(encoding="utf8") != text:
+        with whole_file(path) as file:
+            file.write_text(text, encoding="utf8")
 
 
 def data_of(spec: Spec) -> DataSpec:
