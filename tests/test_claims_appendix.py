@@ -67,7 +67,7 @@ def test_a_ceiling_that_all_pairs_share_leaves_more_in_doubt() -> None:
     shared = replace(apart, ceilings=apart.ceilings[:1] * 2)
     for one, other in list(zip(c8(apart).bounds, c8(shared).bounds, strict=True))[:2]:
         wider = (other.effect.high - other.effect.low) / (one.effect.high - one.effect.low)
-        assert wider == pytest.approx(np.sqrt(2))
+        assert wider == pytest.approx(np.sqrt(1.25))
 
 
 def test_every_case_must_keep_its_bounds() -> None:
