@@ -209,10 +209,8 @@ class Store(Shelves):
         if before and (reason := self.outdated(spec, before.card)):
             print(f"{spec.name} in the cache {reason}: it is made again", file=sys.stderr)
         context = Working(self, spec, self.cache / "working" / spec.name, siblings, stop)
-        note_code()
-        circumstances = provenance(
-            experiments.rooms(spec)
-        )  # the commit that computes, whatever is checked out meanwhile
+        note_code()  # this, and the commit, are those that compute, whatever is edited or checked out meanwhile
+        circumstances = provenance(experiments.rooms(spec))
         started = time.perf_counter()
         value = experiments.compute(spec, context)
         duration = time.perf_counter() - started - context.waited

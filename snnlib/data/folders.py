@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
-from tqdm import tqdm  # text on stderr: on a page of the book a bar is noise
+from tqdm import tqdm
 
 from snnlib.data.cache import SPLITS, Raw, Source, short_key
 from snnlib.spec import SpecError

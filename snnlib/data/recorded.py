@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from tqdm import tqdm  # text on stderr: on a page of the book a bar is noise
+from tqdm import tqdm
 
 from snnlib.data import cifar
 from snnlib.data.cache import SPLITS, Raw, Source, short_key

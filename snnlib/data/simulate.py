@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm  # text on stderr: on a page of the book a bar is noise
+from tqdm import tqdm
 
 from snnlib.data.cache import Raw, Source, short_key
 from snnlib.data.events import EVENT, MOST, POLARITIES

@@ -65,12 +65,10 @@ class Comparison:
         by_measure_of = {MEASURES["cka"].title: claims.by_layer(self.triples)}
         by_measure_of |= {MEASURES[name].title: self.by_measure(name) for name in SECOND}
         stretch = stretch_for_shared(len(self.cross), self.snn, self.ann)
-        curves = [
-            over_seeds([by_measure(_shortfall(*triple), series) for triple in triples], stretch=stretch).assign(
-                measure=title
-            )
-            for title, triples in by_measure_of.items()
-        ]
+        curves = []
+        for title, triples in by_measure_of.items():
+            tables = [by_measure(_shortfall(*triple), series) for triple in triples]
+            curves.append(over_seeds(tables, stretch=stretch).assign(measure=title))
         return pd.concat(curves, ignore_index=True)
 
     @property
